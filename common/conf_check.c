@@ -1,0 +1,210 @@
+/*
+ * What a value alone does not show: keys that do not fit together, names
+ * that point nowhere.  Called by conf.c when everything is read.
+ */
+#include <arpa/inet.h>
+#include <sys/stat.h>
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/conf_private.h"
+
+static void check_api_url(struct conf_load *);
+static void check_redis(struct conf_load *);
+static void check_chats(struct conf_load *);
+static void check_routes(struct conf_load *);
+static void check_identity(struct conf_load *);
+static void check_listeners(struct conf_load *);
+static void check_directories(struct conf_load *);
+
+void
+conf_check(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+
+	check_api_url(load);
+	check_redis(load);
+	check_chats(load);
+	check_routes(load);
+	check_identity(load);
+	check_listeners(load);
+	check_directories(load);
+	if (strcmp(conf->timezone, "UTC") != 0 &&
+	    access("/usr/share/zoneinfo", F_OK) == -1)
+		conf_problem_key(load, false, "timezone", "timezone: this "
+		    "machine has no time zone data (package tzdata), times "
+		    "are shown in UTC");
+	if (conf->memory_soft_bytes >= conf->memory_hard_bytes)
+		conf_problem_key(load, true, "watchdog.memory_soft",
+		    "memory_soft must be less than memory_hard");
+	if (conf->allowed_users.n == 0 && conf->nchats == 0 &&
+	    conf->token != NULL)
+		conf_problem(load->problems, false, NULL, 0,
+		    "neither telegram.allowed_users nor a chat is configured: "
+		    "nobody will get anything");
+}
+
+/* The host of "scheme://user@host:port/path", without brackets. */
+static void
+url_host(const char *url, char *host, size_t size)
+{
+	const char *from = strstr(url, "://"), *at;
+	size_t len;
+
+	from = from != NULL ? from + 3 : url;
+	len = strcspn(from, "/?#");
+	for (at = from + len; at > from; at--)
+		if (at[-1] == '@') {
+			len -= (size_t)(at - from);
+			from = at;
+			break;
+		}
+	if (*from == '[') {
+		from++;
+		len = strcspn(from, "]");
+	} else if (memchr(from, ':', len) != NULL)
+		len = (size_t)((const char *)memchr(from, ':', len) - from);
+	snprintf(host, size, "%.*s", (int)len, from);
+}
+
+bool
+conf_loopback(const char *host)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+
+	if (strcasecmp(host, "localhost") == 0)
+		return (true);
+	if (inet_pton(AF_INET, host, &v4) == 1)
+		return ((ntohl(v4.s_addr) >> 24) == 127);
+	if (inet_pton(AF_INET6, host, &v6) == 1)
+		return (memcmp(&v6, &in6addr_loopback, sizeof(v6)) == 0);
+	return (false);
+}
+
+static void
+check_api_url(struct conf_load *load)
+{
+	const char *url = load->conf->api_url;
+	char host[256];
+
+	url_host(url, host, sizeof(host));
+	if (strncasecmp(url, "https://", 8) != 0 &&
+	    strncasecmp(url, "http://", 7) != 0)
+		conf_problem_key(load, true, "telegram.api_url",
+		    "api_url: a URL of http or https is wanted");
+	else if (*host == '\0')
+		conf_problem_key(load, true, "telegram.api_url",
+		    "api_url: the URL names no host");
+	else if (strncasecmp(url, "http://", 7) == 0 && !conf_loopback(host) &&
+	    !load->conf->allow_insecure)
+		conf_problem_key(load, true, "telegram.api_url",
+		    "api_url: http would show the token to the network; use "
+		    "https or set allow_insecure = true");
+}
+
+static void
+check_redis(struct conf_load *load)
+{
+	static const char *const schemes[] = { "redis://", "rediss://",
+		"unix://" };
+	const char *url = load->conf->redis_url;
+	size_t i;
+
+	if (*url == '\0')
+		return;
+	for (i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+		if (strncasecmp(url, schemes[i], strlen(schemes[i])) == 0)
+			return;
+	conf_problem_key(load, true, "redis.url",
+	    "url: a URL of redis, rediss or unix is wanted");
+}
+
+static void
+check_chats(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+	size_t i;
+
+	for (i = 0; i < conf->nchats; i++)
+		if (conf->chats[i].id == 0)
+			conf_problem(load->problems, true, conf->file,
+			    conf->chats[i].line, "chat \"%s\" has no id",
+			    conf->chats[i].name);
+}
+
+static void
+check_routes(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+	size_t i, k, c;
+
+	for (i = 0; i < conf->nroutes; i++) {
+		struct conf_route *route = &conf->routes[i];
+
+		for (k = 0; k < route->chat.n; k++) {
+			for (c = 0; c < conf->nchats; c++)
+				if (strcmp(conf->chats[c].name,
+				    route->chat.v[k]) == 0)
+					break;
+			if (c == conf->nchats)
+				conf_problem(load->problems, true, conf->file,
+				    route->chat_line, "route \"%s\": there is "
+				    "no chat \"%s\"", route->name,
+				    route->chat.v[k]);
+		}
+	}
+}
+
+/* The absent default user is the supervisor's matter: it goes on without. */
+static void
+check_identity(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+
+	if (load->source->uid != 0)
+		return;
+	if (conf->user_given && *conf->user != '\0' &&
+	    getpwnam(conf->user) == NULL)
+		conf_problem_key(load, true, "user",
+		    "user: there is no user \"%s\"", conf->user);
+	if (conf->group_given && *conf->group != '\0' &&
+	    getgrnam(conf->group) == NULL)
+		conf_problem_key(load, true, "group",
+		    "group: there is no group \"%s\"", conf->group);
+}
+
+/* Events by HTTP from other machines only with a token. */
+static void
+check_listeners(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+	char host[256];
+
+	if (*conf->intake_http == '\0')
+		return;
+	url_host(conf->intake_http, host, sizeof(host));
+	if (!conf_loopback(host) && conf->intake_token == NULL &&
+	    *conf->intake_token_file == '\0')
+		conf_problem_key(load, true, "intake.http",
+		    "http: an address other than loopback needs a token_file");
+}
+
+static void
+check_directories(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+
+	if (conf->events_dir != NULL && conf->responses_dir != NULL &&
+	    strcmp(conf->events_dir, conf->responses_dir) == 0)
+		conf_problem_key(load, true, "responses_dir",
+		    "responses_dir must be another directory than events_dir");
+	/* A socket's name is 107 bytes at most (unix(7)). */
+	if (conf->runtime_dir != NULL && strlen(conf->runtime_dir) > 92)
+		conf_problem_key(load, true, "runtime_dir",
+		    "runtime_dir: too long for the name of a socket");
+}

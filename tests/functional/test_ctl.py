@@ -1,0 +1,576 @@
+"""cctgctl: what it sends, what it prints, and its exit codes."""
+
+import base64
+import json
+import os
+import re
+import socket
+import stat
+import subprocess
+import threading
+import time
+
+import pytest
+
+from ctllib import CTL, FakeDaemon, daemon, run  # noqa: F401
+from simlib import SOURCE
+
+
+STATUS = {
+    "ok": True, "schema": 1, "version": "0.1.0", "state": "ok",
+    "uptime_s": 3725.5, "mode": "local", "pid": 100,
+    "workers": [
+        {"name": "queue", "class": "queue", "pid": 101, "state": "ready",
+         "uptime_s": 1.4, "restarts": 0, "ready_ms": 12, "last_exit": None,
+         "rss_bytes": 5 << 20, "pss_bytes": 3 << 20, "cpu_s": 0.01},
+        {"name": "format/0", "class": "format", "pid": 102,
+         "state": "backoff", "uptime_s": 0, "restarts": 3, "ready_ms": 9,
+         "last_exit": {"signal": 9, "code": None,
+                       "at": "2026-11-21T04:50:08.105Z",
+                       "ready_again_ms": 31},
+         "rss_bytes": 1, "pss_bytes": 1, "cpu_s": 0.01}],
+    "queue": {"pending": 12, "inflight": 3, "delivered": 4, "suppressed": 5,
+              "uncertain": 0, "dead": 0, "oldest_s": 71},
+    "telegram": {"state": "connected", "poller": "polling",
+                 "bot": "@somebot", "last_update": None},
+    "redis": {"state": "off"}}
+
+
+# -- usage ----------------------------------------------------------------
+
+def verbs(run):
+    lines = run("help").stdout.split("\nOptions")[0].splitlines()
+    return [m.group(1) for m in (re.match(r"  (\w+) +\S", line)
+                                 for line in lines) if m]
+
+
+def test_help_and_version(run):
+    assert run("--version").stdout.startswith("cctgctl 0.")
+    assert "send" in verbs(run) and len(verbs(run)) >= 20
+    for verb in verbs(run):
+        out = run("help", verb)
+        assert out.returncode == 0
+        assert out.stdout.startswith(f"usage: cctgctl {verb} ")
+        assert run(verb, "--help").stdout == out.stdout
+
+
+def test_wrong_usage_exits_2(run, daemon):
+    for args in ((), ("nonsense",), ("--nonsense", "status"),
+                 ("status", "extra"), ("send",), ("send", "--ttl"),
+                 ("send", "--ttl", "soon", "x"), ("send", "--wait=soon", "x"),
+                 ("send", "--data", "{", "x"), ("send", "--data", "[]", "x"),
+                 ("send", "--event", "-", "x"), ("send", "--title", "", "x"),
+                 ("log", "loud"), ("log",), ("mode", "asleep"),
+                 ("mute", "long"), ("queue", "eat"), ("queue", "show"),
+                 ("queue", "list", "x"), ("queue", "-n", "0"),
+                 ("history", "--since", "x"), ("wait",), ("wait", "done"),
+                 ("wait", "restarted"), ("wait", "ready", "-t", "x"),
+                 ("ask",), ("ask", " "), ("ask", "a", "b"),
+                 ("ask", "-o", "", "x"), ("ask", "-t", "0", "x"),
+                 ("ask", *["-oA"] * 11, "x"), ("approvals", "eat"),
+                 ("approvals", "allow"), ("approvals", "list", "x"),
+                 ("run",), ("run", "--title", "", "true"),
+                 ("users", "add"), ("users", "add", "me"),
+                 ("users", "add", "-5"), ("users", "list", "5"),
+                 ("users", "add", "5", "--role", "king"),
+                 ("users", "remove", "5", "--role", "admin"),
+                 ("chats", "resume", "x"), ("chats", "eat"),
+                 ("silence", "add", "--for", "2h"),
+                 ("silence", "add", "--match", "type=x"),
+                 ("silence", "add", "--match", "type", "--for", "2h"),
+                 ("silence", "expire")):
+        out = run(*args)
+        assert out.returncode == 2, args
+        assert out.stdout == "" and out.stderr, args
+    assert daemon.requests == []
+
+
+def test_manual_has_every_verb_and_option(run):
+    page = (SOURCE / "man/cctgctl.1").read_text()
+    for verb in verbs(run):
+        assert re.search(rf"^\.It Cm {verb}\b", page, re.M), verb
+        for option in re.findall(r"--([a-z-]+)", run("help", verb).stdout):
+            assert re.search(rf"Fl -{option}\b", page), (verb, option)
+
+
+def test_completion_is_what_is_installed(run):
+    out = run("completion").stdout
+    assert out == (SOURCE / "etc/completions/cctgctl").read_text()
+    script = out + """
+COMP_WORDS=(cctgctl --json queue re); COMP_CWORD=3; _cctgctl
+printf '%s\\n' "${COMPREPLY[@]}"
+COMP_WORDS=(cctgctl st); COMP_CWORD=1; _cctgctl
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+    said = subprocess.run(["bash", "-c", script], text=True,
+                          capture_output=True, check=True).stdout.split()
+    assert said == ["retry", "release", "status", "stop"]
+
+
+# -- nobody there ---------------------------------------------------------
+
+@pytest.mark.parametrize("verb", ["status", "workers", "ping", "stop",
+                                  "reload", "queue", "mode", "tail",
+                                  "metrics", "approvals", "pair", "users",
+                                  "chats", "silence"])
+def test_no_daemon_exits_3(run, verb):
+    out = run(verb)
+    assert out.returncode == 3
+    assert "not running" in out.stderr
+    out = run("--json", verb)
+    assert out.returncode == 3
+    assert json.loads(out.stdout)["ok"] is False
+
+
+def test_a_socket_without_listener_is_no_daemon(run, tmp_path):
+    s = socket.socket(socket.AF_UNIX)
+    s.bind(str(tmp_path / "run/control.sock"))
+    s.close()
+    assert run("ping").returncode == 3
+
+
+def test_wait_waits_for_a_daemon_that_starts(run, tmp_path):
+    out = run("wait", "ready", "-t", "0.3")
+    assert out.returncode == 3
+    fakes = []
+
+    def later():
+        time.sleep(0.3)
+        fakes.append(FakeDaemon(tmp_path / "run", lambda r: {"ok": True}))
+
+    thread = threading.Thread(target=later)
+    thread.start()
+    out = run("wait", "ready", "-t", "10")
+    thread.join()
+    assert out.returncode == 0, out.stderr
+    request = fakes[0].requests[0]
+    assert request["what"] == "ready" and request["worker"] == "all"
+    assert 0 < request["timeout_ms"] <= 10000
+    fakes[0].close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+def test_a_socket_of_others_exits_7(run, daemon, tmp_path):
+    (tmp_path / "run/control.sock").chmod(0)
+    assert run("ping").returncode == 7
+
+
+def test_where_the_sockets_are(run, daemon, tmp_path):
+    conf = tmp_path / "x.conf"
+    conf.write_text(f"runtime_dir = \"{tmp_path}/run\"\n")
+    elsewhere = {"CCTG_RUNTIME_DIR": "/nonexistent"}
+    assert run("ping", env=elsewhere).returncode == 3
+    assert run("--runtime-dir", tmp_path / "run", "ping",
+               env=elsewhere).returncode == 0
+    assert run("ping", "--socket", tmp_path / "run/control.sock",
+               env=elsewhere).returncode == 0
+    assert run("--config", conf, "ping",
+               env={"CCTG_RUNTIME_DIR": ""}).returncode == 0
+    assert run("ping", env={"CCTG_RUNTIME_DIR": "",
+                            "CCTG_CONFIG": str(conf)}).returncode == 0
+    assert run("--config", tmp_path / "none.conf", "ping",
+               env={"CCTG_RUNTIME_DIR": ""}).returncode == 78
+
+
+def test_json_comes_in_one_document(run, daemon):
+    daemon.answer = lambda r: STATUS
+    for args in (("--json", "status"), ("status", "--json")):
+        out = run(*args)
+        assert out.returncode == 0
+        said = json.loads(out.stdout)
+        assert list(said)[0] == "schema" and "ok" not in said
+        assert said["queue"]["pending"] == 12
+
+
+# -- the tree -------------------------------------------------------------
+
+def test_status_for_people(run, daemon):
+    daemon.answer = lambda r: STATUS
+    out = run("status")
+    assert out.returncode == 0
+    assert "\033" not in out.stdout
+    assert not re.search(r" $", out.stdout, re.M)
+    for text in ("1h02m", "12 pending", "3 in flight", "oldest 1m11s",
+                 "connected", "@somebot", "format/0", "backoff", "signal 9",
+                 "3.0M"):
+        assert text in out.stdout, text
+    assert run("-q", "status").stdout == ""
+
+
+def test_status_degraded_exits_1(run, daemon):
+    daemon.answer = lambda r: dict(STATUS, state="degraded",
+                                   reason="worker format/0 is backoff")
+    out = run("status")
+    assert out.returncode == 1
+    assert "worker format/0 is backoff" in out.stdout
+    assert run("status", "--json").returncode == 1
+
+
+def test_text_from_outside_cannot_move_the_cursor(run, daemon):
+    daemon.answer = lambda r: {"ok": True, "events": [
+        {"id": "1", "state": "dead", "reason": "\u009b31mx",
+         "type": "custom", "title": "a\033[2Jb\nc\x7f", "attempts": 1}]}
+    out = run("queue").stdout
+    assert "\033" not in out and "\u009b" not in out and "\x7f" not in out
+    assert "a?[2Jb c?" in out
+
+
+def test_control_verbs_say_what_is_wanted(run, daemon):
+    def answer(r):
+        return {"ok": True, "workers": ["format/0"], "text": "x 1\n",
+                "crashes": [], "pid": 0, "restart_keys": ["state_dir"]}
+
+    daemon.answer = answer
+    for args, want in (
+            (("restart",), {"op": "restart", "worker": "all"}),
+            (("restart", "format"), {"op": "restart", "worker": "format"}),
+            (("drain", "format/0"), {"op": "drain", "worker": "format/0"}),
+            (("log", "verbose"), {"op": "log", "level": "verbose"}),
+            (("crashes",), {"op": "crashes"}),
+            (("workers",), {"op": "workers"}),
+            (("stop",), {"op": "stop"}),
+            (("reload",), {"op": "reload"}),
+            (("metrics",), {"op": "metrics"})):
+        if args == ("workers",):
+            daemon.answer = lambda r: {"ok": True, "workers": []}
+        out = run(*args)
+        daemon.answer = answer
+        assert out.returncode == 0, (args, out.stderr)
+        assert daemon.requests[-1] == want
+    assert run("metrics").stdout == "x 1\n"
+    assert "state_dir" in run("reload").stderr
+
+
+@pytest.mark.parametrize("answer, code", [
+    ({"code": 65, "error": "no"}, 1),
+    ({"code": 65, "field": "worker", "error": "no worker"}, 4),
+    ({"code": 65, "field": "to", "error": "no such chat"}, 4),
+    ({"code": 66, "error": "no such event"}, 4),
+    ({"code": 75, "error": "busy"}, 75),
+    ({"code": 75, "error": "timed out", "timed_out": True}, 6),
+    ({"code": 77, "error": "not you"}, 7),
+    ({"code": 78, "error": "/etc/x.conf:3: unknown key"}, 78)])
+def test_errors_become_exit_codes(run, daemon, answer, code):
+    daemon.answer = lambda r: dict(answer, ok=False)
+    out = run("reload")
+    assert out.returncode == code
+    assert answer["error"] in out.stderr
+    out = run("reload", "--json")
+    assert out.returncode == code
+    assert answer["error"] in json.loads(out.stdout)["error"]
+
+
+def test_a_daemon_that_hangs_up_or_babbles(run, daemon):
+    daemon.answer = lambda r: None
+    assert run("ping").returncode == 75
+    daemon.answer = lambda r: b"hello\n"
+    assert run("ping").returncode == 1
+    daemon.answer = lambda r: b"[]\n"
+    assert run("ping").returncode == 1
+    daemon.answer = lambda r: b'{"ok":"perhaps"}\n'
+    assert run("ping").returncode == 1
+
+
+def test_stop_returns_when_the_daemon_has_gone(run, daemon):
+    process = subprocess.Popen(["sleep", "60"])
+
+    def answer(r):
+        threading.Timer(0.3, lambda: (process.kill(), process.wait())).start()
+        return {"ok": True, "pid": process.pid}
+
+    daemon.answer = answer
+    begin = time.monotonic()
+    assert run("stop").returncode == 0
+    assert time.monotonic() - begin >= 0.3
+    assert process.poll() is not None
+
+
+# -- send -----------------------------------------------------------------
+
+def accepted(r):
+    return {"ok": True, "id": r["event"]["event_id"], "state": "received"}
+
+
+def sent(run, daemon, *args, **options):
+    daemon.answer = accepted
+    out = run("send", *args, **options)
+    assert out.returncode == 0, out.stderr
+    request = daemon.requests[-1]
+    assert out.stdout == request["event"]["event_id"] + "\n"
+    return request
+
+
+def test_send_makes_an_event_of_a_text(run, daemon):
+    event = sent(run, daemon, "Hello,", "world")["event"]
+    assert event["type"] == "info_notification"
+    assert event["title"] == "Hello, world" and "description" not in event
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}",
+                        event["event_id"])
+    event = sent(run, daemon, "First\n\nSecond\nThird")["event"]
+    assert event["title"] == "First"
+    assert event["description"] == "Second\nThird"
+    event = sent(run, daemon, "text", "--title", "T")["event"]
+    assert (event["title"], event["description"]) == ("T", "text")
+    event = sent(run, daemon, "x" * 300)["event"]
+    assert "title" not in event and event["description"] == "x" * 300
+    event = sent(run, daemon, "-", stdin="from\nstdin ✓\n\n")["event"]
+    assert (event["title"], event["description"]) == ("from", "stdin ✓")
+    event = sent(run, daemon, "--", "--looks like an option")["event"]
+    assert event["title"] == "--looks like an option"
+
+
+def test_send_options(run, daemon):
+    request = sent(run, daemon, "--type", "build_failed", "--title", "T",
+                   "--task", "t1", "--source", "ci", "--id", "my-id",
+                   "--data", '{"a":[1,2.5,null]}', "--ttl", "6h", "--silent",
+                   "--to", "ops")
+    assert request == {
+        "op": "send", "ttl": "6h", "to": "ops", "silent": True,
+        "event": {"type": "build_failed", "title": "T", "task_id": "t1",
+                  "source": "ci", "event_id": "my-id",
+                  "data": {"a": [1, 2.5, None]}}}
+
+
+def test_send_event_files(run, daemon, tmp_path):
+    event = {"type": "task_completion", "title": "T", "event_id": "e1",
+             "data": {"results": "läuft"}}
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps(event))
+    assert sent(run, daemon, "--event", path)["event"] == event
+    got = sent(run, daemon, "--event", "-", "--title", "U",
+               stdin=json.dumps(event))["event"]
+    assert got == dict(event, title="U")
+    path.write_text("{")
+    assert run("send", "--event", path).returncode == 1
+    path.write_text('{"title":"no type"}')
+    out = run("send", "--event", path)
+    assert out.returncode == 1 and "type" in out.stderr
+    assert run("send", "--event", tmp_path / "none").returncode == 1
+
+
+def test_send_attachments(run, daemon, tmp_path):
+    for size in (0, 1, 2, 3, 1000):
+        content = os.urandom(size)
+        (tmp_path / "a.bin").write_bytes(content)
+        event = sent(run, daemon, "x", "--file", tmp_path / "a.bin",
+                     "--file", "a.bin")["event"]
+        assert [a["name"] for a in event["attachments"]] == ["a.bin"] * 2
+        assert all(base64.b64decode(a["content_base64"]) == content
+                   for a in event["attachments"])
+    (tmp_path / "a.bin").write_bytes(os.urandom(500_000))
+    out = run("send", "x", "-f", tmp_path / "a.bin", "-f",
+              tmp_path / "a.bin")
+    assert out.returncode == 1 and "bytes" in out.stderr
+    (tmp_path / "a.bin").write_bytes(os.urandom(2_000_000))
+    out = run("send", "x", "-f", tmp_path / "a.bin")
+    assert out.returncode == 1 and "1 MiB" in out.stderr
+
+
+@pytest.mark.parametrize("final, code", [
+    ({"state": "delivered", "message_ids": [7]}, 0),
+    ({"state": "dead", "reason": "chat not found"}, 8),
+    ({"state": "suppressed", "reason": "duplicate"}, 0),
+    ({"state": "suppressed", "reason": "expired"}, 1),
+    ({"state": "uncertain"}, 1),
+    ({"ok": False, "error": "timed out", "timed_out": True, "code": 75}, 6)])
+def test_send_and_wait(run, daemon, final, code):
+    daemon.answer = lambda r: [
+        accepted(r), {"ok": True, "id": r["event"]["event_id"], **final}]
+    out = run("send", "x", "--wait=2.5")
+    assert daemon.requests[-1]["wait"] == 2.5
+    assert out.returncode == code
+    assert out.stdout.strip() == daemon.requests[-1]["event"]["event_id"]
+    out = run("send", "x", "--wait", "--json")
+    assert daemon.requests[-1]["wait"] == 60
+    assert out.returncode == code
+    said = json.loads(out.stdout)
+    if "state" in final:
+        assert said["state"] == final["state"]
+
+
+def test_send_and_wait_outlives_a_restart(run, daemon):
+    """The connection ends, then the queue is not there yet."""
+    def answer(r):
+        if r["op"] == "send":
+            return accepted(r)
+        if len(daemon.requests) == 2:
+            return {"ok": False, "code": 75, "error": "ask again"}
+        return {"ok": True, "id": r["id"], "state": "dead", "reason": "x"}
+
+    daemon.answer = answer
+    daemon.hang_up = lambda r: r["op"] == "send"
+    out = run("send", "x", "--wait=20")
+    assert out.returncode == 8
+    first, second, third = daemon.requests
+    assert second["cmd"] == "wait" and 0 < second["timeout_ms"] <= 20000
+    assert second["id"] == third["id"] == first["event"]["event_id"]
+
+
+def test_send_to_a_busy_daemon_exits_75(run, daemon):
+    daemon.answer = lambda r: {"ok": False, "error": "the store is full",
+                               "code": 75}
+    out = run("send", "x")
+    assert out.returncode == 75 and "full" in out.stderr
+
+
+def test_send_offers_the_same_event_again(run, daemon):
+    """The connection breaks after the request: was it accepted?"""
+    daemon.answer = lambda r: (None if len(daemon.requests) == 1 else
+                               dict(accepted(r), duplicate=True))
+    out = run("send", "x")
+    assert out.returncode == 0
+    assert len(daemon.requests) == 2
+    assert daemon.requests[0] == daemon.requests[1]
+
+
+def test_send_without_daemon_leaves_a_file(run, tmp_path):
+    out = run("send", "hello", "--ttl", "6h", "--to", "ops", "--silent")
+    assert out.returncode == 0
+    event_id, word = out.stdout.split()
+    assert word == "queued"
+    out = run("send", "again", "--json")
+    assert json.loads(out.stdout)["state"] == "queued"
+    files = list((tmp_path / "events").iterdir())
+    assert len(files) == 2 and all(f.suffix == ".json" for f in files)
+    events = {e["event_id"]: e for e in
+              (json.loads(f.read_text()) for f in files)}
+    assert events[event_id] == {
+        "type": "info_notification", "title": "hello", "ttl": "6h",
+        "to": "ops", "silent": True, "event_id": event_id}
+    assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+
+
+def test_send_that_can_go_nowhere(run, tmp_path):
+    (tmp_path / "events").write_text("not a directory")
+    out = run("send", "hello")
+    assert out.returncode == 3
+    assert "events" in out.stderr
+
+
+# -- events ---------------------------------------------------------------
+
+EVENT = {"id": "019aa", "state": "delivered", "reason": None,
+         "type": "build_failed", "title": "Build broke", "severity": "high",
+         "received_at": "2026-11-21T04:50:08.105Z", "attempts": 2,
+         "not_before": None,
+         "deliveries": [{"chat": -100123, "state": "delivered",
+                         "message_ids": [17], "digest": True}]}
+
+
+def test_queue_show(run, daemon):
+    daemon.answer = lambda r: {"ok": True, "event": EVENT}
+    out = run("queue", "show", "019aa", "--json")
+    assert json.loads(out.stdout) == EVENT
+    assert daemon.requests[-1] == {"op": "queue", "cmd": "show",
+                                   "id": "019aa"}
+    out = run("queue", "show", "019aa").stdout
+    assert "Build broke" in out and "message 17" in out and "digest" in out
+
+
+def test_queue_and_history_lists(run, daemon):
+    row = dict(EVENT, chat=-100123)
+    del row["deliveries"]
+    daemon.answer = lambda r: {"ok": True, "events": [row]}
+    for args, want in (
+            (("queue",), {"op": "queue", "cmd": "list", "limit": 50}),
+            (("queue", "list", "-n", "5", "--state", "held"),
+             {"op": "queue", "cmd": "list", "limit": 5, "state": "held"}),
+            (("queue", "dead"), {"op": "queue", "cmd": "dead", "limit": 50}),
+            (("history", "--since", "2h"),
+             {"op": "history", "since": "2h", "limit": 50})):
+        out = run(*args)
+        assert out.returncode == 0 and "Build broke" in out.stdout
+        assert "-100123" in out.stdout
+        assert daemon.requests[-1] == want
+        assert json.loads(run(*args, "--json").stdout) == {"events": [row]}
+    daemon.answer = lambda r: {"ok": True, "events": []}
+    assert run("queue").stdout == "no events\n"
+
+
+def test_queue_orders(run, daemon):
+    daemon.answer = lambda r: {"ok": True, "n": 3}
+    for args, want in (
+            (("retry", "all"), {"cmd": "retry", "id": "all"}),
+            (("drop", "e1"), {"cmd": "drop", "id": "e1"}),
+            (("hold",), {"cmd": "hold"}), (("release",), {"cmd": "release"}),
+            (("flush",), {"cmd": "flush"})):
+        out = run("queue", *args)
+        assert out.returncode == 0 and out.stdout == "3\n"
+        assert daemon.requests[-1] == {"op": "queue", **want}
+
+
+def test_modes(run, daemon):
+    daemon.answer = lambda r: {"ok": True, "mode": "mute",
+                               "until": "2026-11-21T04:50:08.105Z"}
+    for args, want in ((("mode",), {"op": "mode"}),
+                       (("mode", "nomad"), {"op": "mode", "mode": "nomad"}),
+                       (("mute", "2h"), {"op": "mute", "for": "2h"}),
+                       (("mute",), {"op": "mute"}),
+                       (("unmute",), {"op": "unmute"})):
+        out = run(*args)
+        assert out.returncode == 0 and out.stdout.startswith("mute until")
+        assert daemon.requests[-1] == want
+
+
+def test_tail_outlives_a_restart_of_its_server(run, daemon, tmp_path):
+    change = {"at": "2026-11-21T04:50:08.105Z", "id": "e1",
+              "state": "delivered", "type": "custom", "title": "One",
+              "chat": "ops"}
+    turns = []
+
+    def answer(r):
+        turns.append(r)
+        return [{"ok": True}, dict(change, title=f"Turn {len(turns)}")]
+
+    daemon.answer = answer
+    daemon.hang_up = lambda r: len(turns) == 1
+    env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path),
+           "CCTG_RUNTIME_DIR": str(tmp_path / "run")}
+    for verb, turn in (("tail", 1), ("subscribe", 3)):
+        with subprocess.Popen([CTL, verb], stdout=subprocess.PIPE, text=True,
+                              env=env) as process:
+            line = process.stdout.readline()
+            assert f"Turn {turn}" in line
+            if verb == "tail":
+                assert "Turn 2" in process.stdout.readline()
+            else:
+                assert json.loads(line)["id"] == "e1"
+            process.kill()
+
+
+def test_tail_shows_answers(run, daemon, tmp_path):
+    daemon.answer = lambda r: [{"ok": True}, {
+        "at": "2026-11-21T04:50:08.105Z", "event": "response", "response": {
+            "user_id": 42, "first_name": "A\033nn", "option": "Fast",
+            "title": "Which way?"}}]
+    with subprocess.Popen(
+            [CTL, "tail"], stdout=subprocess.PIPE, text=True,
+            env={"CCTG_RUNTIME_DIR": str(tmp_path / "run")}) as process:
+        line = process.stdout.readline()
+        assert re.search(r" answer +42 +A\?nn +Fast +Which way\?", line)
+        process.kill()
+
+
+def test_start_up_is_fast(run, daemon, tmp_path):
+    """At most 5 ms more than a program that does nothing, by the median."""
+    empty = tmp_path / "empty"
+    (tmp_path / "empty.c").write_text("int main(void) { return (0); }\n")
+    subprocess.run([os.environ.get("CC", "cc"), "-O1", "-o", empty,
+                    tmp_path / "empty.c"], check=True)
+    env = {"CCTG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)}
+
+    def median(*command):
+        times = []
+        for _ in range(41):
+            begin = time.perf_counter()
+            subprocess.run(command, env=env, stdout=subprocess.DEVNULL,
+                           check=True)
+            times.append(time.perf_counter() - begin)
+        return sorted(times)[20]
+
+    if "ASAN_OPTIONS" in os.environ:
+        pytest.skip("not a build to be measured")
+    daemon.answer = lambda r: accepted(r) if "event" in r else {"ok": True}
+    base = median(str(empty))
+    assert median(CTL, "ping") - base < 0.005
+    assert median(CTL, "send", "hello") - base < 0.005

@@ -1,0 +1,189 @@
+"""Processes that are killed or stopped at any moment: what was acknowledged
+arrives, and all is as it was before."""
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from simlib import wait_for
+from submitlib import (DEEP, Client, Init, Producer, copies, descriptors,
+                       event, memory_bytes, metrics, patiently,
+                       percentiles, shuffled, wait_empty)
+from treelib import sanitized
+
+CLASSES = ["queue", "intake", "telegram", "monitor", "analyze/0",
+           "format/0", "compress/0"]
+USERS = tuple(range(1001, 1009))
+STOPPED = [[name] for name in CLASSES] if DEEP else \
+    [["queue"], ["intake", "monitor"], ["telegram", "analyze/0"],
+     ["format/0", "compress/0"]]
+# Killing costs what was being sent: 32 calls of each chat at most.
+KILLS = 100 if DEEP else 10
+
+
+@pytest.fixture
+def tree(tree_for, sim):
+    return tree_for(sim, users=USERS)
+
+
+def wait_all_ready(tree, timeout=30.0):
+    def ready():
+        try:
+            return all(w["state"] == "ready"
+                       for w in tree.status()["workers"])
+        except (OSError, ValueError):
+            return False
+
+    wait_for(ready, timeout, why=f"all ready:\n{tree.log()[-2000:]}")
+
+
+def difference(before, after):
+    """What descriptors are more (+) or fewer (-), by process."""
+    text = []
+    for name, had in before.items():
+        has = Counter(after[name])
+        had = Counter(had)
+        if has != had:
+            text.append(f"{name}: +{dict(has - had)} -{dict(had - has)}")
+    return "; ".join(text)
+
+
+def kill_now(tree, name):
+    """SIGKILL to whatever runs under this name now."""
+    def kill():
+        if name == "cctgd":
+            pid = tree.process.pid
+        else:
+            pid = tree.pid(name)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    patiently(kill)
+
+
+def test_nothing_acknowledged_is_lost(tree, sim):
+    count = 20000 if DEEP else 2000
+    victims = []
+    for _ in range(2):
+        victims += shuffled(CLASSES * (4 if DEEP else 1)) + ["cctgd"]
+    # One in ten is larger than what is stored uncompressed.
+    def make(title, **fields):
+        big = "x" * (5000 if random.random() < 0.1 else 50)
+        return event(title, data={"message": big}, **fields)
+
+    producer = Producer(tree, "k", count, pace=0.05, chats=USERS, make=make,
+                        batch=max(20, count // 250))
+    init = Init(tree)
+    init.start()
+    # An answer that takes its time: there is always something in flight.
+    sim.fault("delay", count=-1, ms=5)
+    ambiguous = 0.0
+    producer.start()
+    try:
+        for victim in victims:
+            time.sleep(random.uniform(0.05, 0.5))
+            if victim == "cctgd":
+                wait_all_ready(tree)
+                ambiguous += metrics(tree)["cctg_events_ambiguous_total"]
+            kill_now(tree, victim)
+        producer.finish(120)
+    finally:
+        init.stop()
+    sim.clear_faults()
+    queue = wait_empty(tree, 90)
+    ambiguous += metrics(tree)["cctg_events_ambiguous_total"]
+    assert init.starts == 2
+
+    assert len(producer.acknowledged) == count
+    found = copies(sim, producer.acknowledged)
+    lost = [i for i, messages in found.items() if not messages]
+    twice = [i for i, messages in found.items() if len(messages) > 1]
+    print(f"\n{count} events, {len(victims)} kills, {producer.reconnects} "
+          f"reconnects, {len(lost)} lost, {len(twice)} arrived twice, "
+          f"{ambiguous:.0f} counted as ambiguous")
+    assert not lost
+    assert len(twice) <= ambiguous
+    # Each repetition says so behind its title.
+    for i in twice:
+        marked = [m for m in found[i] if "↻" in m["text"]]
+        assert len(marked) >= len(found[i]) - 1, found[i]
+    assert queue["dead"] == 0 and queue["uncertain"] == 0
+    assert queue["delivered"] == count
+
+
+def test_killed_workers_are_ready_again_and_nothing_grows(tree, sim):
+    def work(name):
+        with Client(tree) as client:
+            client.send_all(
+                event(f"{name}-{n}.", data={"message": "y" * 5000})
+                for n in range(200))
+        wait_empty(tree)
+
+    work("first")
+    for name in CLASSES:
+        tree.kill_impatiently(name)
+    work("second")
+
+    def survey():
+        pids = tree.pids()
+        return ({n: descriptors(p) for n, p in pids.items()},
+                {n: memory_bytes(p)[1] for n, p in pids.items()})
+
+    fds, private = survey()
+    print()
+    for name in CLASSES:
+        times = []
+        for _ in range(KILLS):
+            begin = time.monotonic()
+            tree.kill_impatiently(name)
+            times.append((time.monotonic() - begin) * 1000)
+        p50, p99 = percentiles(times)
+        print(f"{name}: ready again p50 {p50:.0f} ms, p99 {p99:.0f} ms of "
+              f"{KILLS} kills")
+        assert p99 < 2500
+    work("last")
+    wait_for(lambda: survey()[0] == fds, 15,
+             why=lambda: difference(fds, survey()[0]))
+    if not sanitized():
+        after = survey()[1]
+        for name, before in private.items():
+            print(f"{name}: private {before // 1024} -> "
+                  f"{after[name] // 1024} KiB")
+            # What an allocator keeps, and the obituaries: not one a kill.
+            assert after[name] < before + (1 << 20), name
+    found = copies(sim, [f"last-{n}." for n in range(200)])
+    assert all(found.values())
+
+
+def test_stopped_workers_are_replaced_and_work_goes_on(tree, sim):
+    producer = Producer(tree, "s", 100000, pace=0.02, batch=5, chats=USERS)
+    producer.start()
+    times = []
+    try:
+        for names in STOPPED:
+            begin = time.monotonic()
+            pids = {name: tree.kill(name, signal.SIGSTOP) for name in names}
+            count = len(producer.acknowledged)
+            if names[0] not in ("queue", "intake"):
+                wait_for(lambda: len(producer.acknowledged) > count + 20, 3,
+                         why=f"work goes on without {names}")
+            for name, pid in pids.items():
+                wait_for(lambda: tree.pid(name) != pid, 10,
+                         why=f"{name} is noticed")
+                noticed = time.monotonic() - begin
+                tree.wait_replaced(name, pid)
+                times.append((name, noticed, time.monotonic() - begin))
+    finally:
+        producer.count = 0
+        producer.finish()
+    print()
+    for name, noticed, ready in times:
+        print(f"{name}: noticed after {noticed:.1f} s, ready {ready:.1f} s")
+        assert noticed < 5.5
+    wait_empty(tree)
+    found = copies(sim, producer.acknowledged)
+    assert not [i for i, messages in found.items() if not messages]

@@ -1,0 +1,65 @@
+"""Events that kill whoever works on them."""
+
+import pytest
+
+from simlib import build_dir, wait_for
+from submitlib import Client, copies, event, metrics, wait_empty
+from treelib import sanitized
+
+POISON = build_dir() / "tests/functional/poison.so"
+GROUP = -1001234567890
+
+pytestmark = pytest.mark.skipif(not POISON.exists() or sanitized(),
+                                reason="no library to preload")
+
+
+@pytest.fixture
+def start(tree_for, sim):
+    def start(**options):
+        return tree_for(sim, env={"LD_PRELOAD": str(POISON)}, **options)
+    return start
+
+
+@pytest.mark.parametrize("name", ["analyze", "format"])
+def test_poison_is_set_aside_and_the_rest_goes_on(start, sim, name):
+    tree = start()
+    ids = [f"p{n}." for n in range(40)]
+    with Client(tree) as client:
+        client.send_all(
+            event(i, event_id=i, **(
+                {"description": f"poison-for-{name}"} if i == "p20." else {}))
+            for i in ids)
+        shown = client.wait_state("p20.", "dead", 20)
+        assert shown["reason"] == "poison"
+        queue = wait_empty(tree)
+    assert queue["delivered"] == 39 and queue["dead"] == 1
+    ids.remove("p20.")
+    found = copies(sim, ids)
+    assert all(len(m) == 1 for m in found.values())
+    counted = metrics(tree)
+    assert counted["cctg_events_quarantined_total"] == 1
+    assert tree.worker(f"{name}/0")["restarts"] == 2
+    crashes = tree.ask("crashes")["crashes"]
+    assert [c["worker"] for c in crashes] == [f"{name}/0"] * 2
+    # It stays set aside, until somebody asks for it.
+    with Client(tree) as client:
+        assert client.queue("dead")["events"][0]["id"] == "p20."
+
+
+def test_poison_within_a_digest_takes_nobody_along(start, sim):
+    tree = start(rate="global = 0  private = 0  group_per_minute = 600",
+                 more='digest { after = "1s" }')
+    ids = [f"p{n}." for n in range(100)]
+    with Client(tree) as client:
+        client.queue("hold")
+        client.send_all(
+            (event(i, event_id=i, **(
+                {"description": "poison-for-format"} if i == "p50." else {}))
+             for i in ids), to=str(GROUP))
+        client.queue("release")
+        wait_for(lambda: client.show("p50.")["state"] == "dead", 40)
+        queue = wait_empty(tree, 60)
+        assert [e["id"] for e in client.queue("dead")["events"]] == ["p50."]
+    assert queue["delivered"] == 99
+    texts = "".join(m["text"] for m in sim.messages(chat=GROUP))
+    assert not [i for i in ids if i != "p50." and i not in texts]

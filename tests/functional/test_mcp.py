@@ -1,0 +1,733 @@
+"""cctgctl mcp: the protocol, what is wrong with it, and the tools."""
+
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from mcplib import LEGACY, META, MODERN, OURS, TOOLS, Mcp, text_of
+from simlib import SOURCE, build_dir, program, wait_for
+from treelib import FOREIGN, Tree
+
+USER = 1001
+RPC = {"jsonrpc": "2.0"}
+MODERN_META = {META + "protocolVersion": MODERN,
+               META + "clientCapabilities": {}}
+
+with_tree = pytest.mark.skipif(
+    not (build_dir() / "cctg-monitor").exists(),
+    reason="the tree is not built as a whole")
+
+
+@pytest.fixture
+def env(tmp_path):
+    """An environment without a daemon."""
+    return {**{k: v for k, v in os.environ.items()
+               if not k.startswith(FOREIGN)},
+            "HOME": str(tmp_path), "TMPDIR": str(tmp_path),
+            "CCTG_RUNTIME_DIR": str(tmp_path / "run"),
+            "CC_TELEGRAM_EVENTS_DIR": str(tmp_path / "events"),
+            "CC_TELEGRAM_RESPONSES_DIR": str(tmp_path / "responses")}
+
+
+@pytest.fixture
+def alone(env, tmp_path):
+    """A server without a daemon."""
+    mcp = Mcp(env=env, cwd=tmp_path)
+    yield mcp
+    assert mcp.close() == 0
+
+
+@pytest.fixture
+def tree(tmp_path, sim):
+    tree = Tree(
+        tmp_path, env={"TELEGRAM_BOT_TOKEN": sim.token,
+                       "TMPDIR": str(tmp_path)}, config=f"""
+        shutdown_grace = "500ms"
+        telegram {{ api_url = "{sim.url}"  allowed_users = {{{USER}}}
+            rate {{ global = 0  private = 0  group_per_minute = 0 }} }}
+        """)
+    yield tree
+    tree.stop()
+    print(tree.log()[-5000:])
+
+
+@pytest.fixture
+def mcp(tree):
+    server = Mcp(tree, cwd=tree.dir)
+    server.initialize()
+    yield server
+    assert server.close() == 0
+
+
+# -- the protocol -----------------------------------------------------------
+
+@pytest.mark.parametrize("asked, spoken", [
+    *((v, v) for v in LEGACY), ("1999-01-01", LEGACY[-1]),
+    (MODERN, LEGACY[-1])])
+def test_initialize(alone, asked, spoken):
+    result = alone.initialize(asked)
+    assert result["protocolVersion"] == spoken
+    assert result["serverInfo"]["name"] == "cctg"
+    assert set(result["capabilities"]) == {"tools", "resources"}
+    assert alone.result("ping") == {}
+    assert alone.result("logging/setLevel", {"level": "debug"}) == {}
+
+
+def test_initialize_without_a_version(alone):
+    error = alone.request("initialize", {})["error"]
+    assert error["code"] == -32602 and "protocolVersion" in error["message"]
+
+
+def test_tools_are_those_of_the_predecessor_and_ours(alone):
+    tools = alone.result("tools/list")["tools"]
+    names = [t["name"] for t in tools]
+    assert sorted(names) == sorted(TOOLS + OURS)
+    for tool in tools:
+        schema = tool["inputSchema"]
+        assert tool["description"] and schema["type"] == "object"
+        assert set(schema.get("required", [])) <= set(schema["properties"])
+        for key, value in schema["properties"].items():
+            assert value["type"] and value["description"], (tool, key)
+
+
+def test_the_manual_names_every_tool():
+    text = (SOURCE / "man/cctgctl.1").read_text(encoding="utf-8")
+    for name in TOOLS + OURS:
+        assert re.search(rf"\b{name}\b", text), name
+
+
+def test_resources(alone):
+    resources = alone.result("resources/list")["resources"]
+    assert [r["uri"] for r in resources] == [
+        "cctelegram://event-types", "cctelegram://bridge-status",
+        "cctelegram://responses", "cctelegram://event-templates"]
+    assert alone.result("resources/templates/list") == {
+        "resourceTemplates": []}
+    assert alone.result("prompts/list") == {"prompts": []}
+    for uri in ("event-types", "responses", "event-templates"):
+        uri = "cctelegram://" + uri
+        content, = alone.result("resources/read", {"uri": uri})["contents"]
+        assert content["uri"] == uri
+        assert content["mimeType"] == "application/json"
+        assert isinstance(json.loads(content["text"]), list)
+    error = alone.request("resources/read", {"uri": "file:///x"})["error"]
+    assert error["code"] == -32002 and error["data"]["uri"] == "file:///x"
+    assert alone.request("resources/read", {})["error"]["code"] == -32602
+
+
+def test_lists_have_one_page(alone):
+    for method in ("tools/list", "resources/list"):
+        error = alone.request(method, {"cursor": "2"})["error"]
+        assert error["code"] == -32602 and "cursor" in error["message"]
+
+
+@pytest.mark.parametrize("line", [
+    "nonsense", "{", '{"jsonrpc":"2.0"', "{'jsonrpc':'2.0'}",
+    '{"jsonrpc":"2.0","id":1,"method":"ping"} x', b'{"a":"\xff\xfe"}',
+    "[" * 100])
+def test_not_json(alone, line):
+    assert alone.error(line)["code"] == -32700
+    assert alone.result("ping") == {}
+
+
+@pytest.mark.parametrize("message", [
+    1, "x", None, True, {}, {"id": 7, "method": "ping"},
+    {"jsonrpc": "1.0", "id": 7, "method": "ping"},
+    {**RPC, "id": 7}, {**RPC, "id": 7, "method": 5},
+    {**RPC, "id": None, "method": "ping"},
+    {**RPC, "id": [1], "method": "ping"},
+    {**RPC, "id": 1.5, "method": "ping"}])
+def test_invalid_requests(alone, message):
+    alone.write(json.dumps(message))
+    id = message.get("id") if isinstance(message, dict) else None
+    answer = alone.answer(id if id == 7 else None)
+    assert answer["error"]["code"] == -32600
+    assert alone.result("ping") == {}
+
+
+def test_unknown_methods_and_wrong_params(alone):
+    assert alone.request("nosuch/method")["error"]["code"] == -32601
+    for params in ([], [1], "x", 3):
+        answer = alone.answer(alone.start("tools/list", params))
+        assert answer["error"]["code"] == -32602
+    # What is no request gets no answer.
+    alone.notify("nosuch/notification")
+    alone.write({**RPC, "method": "tools/list"},
+                {**RPC, "id": 99, "result": {}},
+                {**RPC, "id": 99, "error": {"code": 1, "message": "x"}})
+    assert alone.result("ping") == {} and not alone.lines
+
+
+def test_ids_come_back_as_they_are(alone):
+    for id in ("", "7", 0, -1, 2 ** 53, "ü\u0000x"):
+        alone.write({**RPC, "id": id, "method": "ping"})
+        answer = alone.answer(id)
+        assert answer == {**RPC, "id": id, "result": {}}
+        assert type(answer["id"]) is type(id)
+
+
+def test_a_line_has_a_limit(alone):
+    message = json.dumps({**RPC, "id": 1, "method": "ping",
+                          "params": {"x": "y" * (1 << 20)}})
+    assert alone.error(message)["code"] == -32600
+    assert alone.error("x" * (5 << 20))["code"] == -32600
+    fits = json.dumps({**RPC, "id": 2, "method": "ping",
+                       "params": {"x": "y" * ((1 << 20) - 200)}})
+    alone.write(fits)
+    assert alone.answer(2)["result"] == {}
+
+
+def test_batches(alone):
+    batch = [{**RPC, "id": 1, "method": "ping"},
+             {**RPC, "method": "notifications/initialized"},
+             {**RPC, "id": 2, "method": "nosuch"}, 5,
+             {**RPC, "id": 3, "method": "tools/call",
+              "params": {"name": "list_event_types"}}]
+    assert alone.error(batch)["code"] == -32600
+    alone.initialize("2025-11-25")
+    assert alone.error(batch)["code"] == -32600
+    alone.initialize("2025-03-26")
+    alone.write(batch)
+    answers = alone.find(lambda m: isinstance(m, list))
+    assert {a["id"]: a.get("error", {}).get("code") for a in answers} == {
+        1: None, 2: -32601, None: -32600, 3: None}
+    assert alone.error([])["code"] == -32600
+    alone.write([{**RPC, "method": "notifications/x"}])
+    again = {"protocolVersion": LEGACY[0], "capabilities": {}}
+    alone.write([{**RPC, "id": 9, "method": "initialize", "params": again}])
+    answer, = alone.find(lambda m: isinstance(m, list))
+    assert answer["error"]["code"] == -32600
+    assert alone.result("ping") == {} and not alone.lines
+
+
+def test_unknown_tools_and_wrong_calls(alone):
+    call = {"name": "nosuch", "arguments": {}}
+    error = alone.request("tools/call", call)["error"]
+    assert error["code"] == -32602 and "nosuch" in error["message"]
+    for params in ({}, {"name": 5}, {"name": "todo", "arguments": []},
+                   {"name": "todo", "arguments": "x"}):
+        assert alone.request("tools/call", params)["error"]["code"] == -32602
+    assert alone.request("tools/call")["error"]["code"] == -32602
+
+
+@pytest.mark.parametrize("tool, arguments, field", [
+    ("send_telegram_event", {}, "type"),
+    ("send_telegram_event", {"type": "x", "title": "t", "description": "d"},
+     "type"),
+    ("send_telegram_event", {"type": "task_failed", "title": "t" * 201,
+                             "description": "d"}, "title"),
+    ("send_telegram_event", {"type": "task_failed", "title": "t",
+                             "description": "d", "data": []}, "data"),
+    ("send_telegram_message", {"message": ""}, "message"),
+    ("send_telegram_message", {"message": 5}, "message"),
+    ("send_telegram_message", {"message": "😀" * 501}, "message"),
+    ("send_task_completion", {"title": "x"}, "task_id"),
+    ("send_task_completion", {"task_id": "a", "title": "x",
+                              "duration_ms": -1}, "duration_ms"),
+    ("send_task_completion", {"task_id": "a", "title": "x",
+                              "files_affected": ["x"] * 51},
+     "files_affected"),
+    ("send_performance_alert", {"title": "x", "current_value": "much",
+                                "threshold": 1}, "current_value"),
+    ("send_performance_alert", {"title": "x", "current_value": 1,
+                                "threshold": 1, "severity": "bad"},
+     "severity"),
+    ("send_approval_request", {"title": "x", "description": "y",
+                               "options": []}, "options"),
+    ("send_approval_request", {"title": "x", "description": "y",
+                               "options": ["a"] * 11}, "options"),
+    ("send_approval_request", {"title": "x", "description": "y",
+                               "options": ["a", 5]}, "options"),
+    ("get_telegram_responses", {"limit": 0}, "limit"),
+    ("get_telegram_responses", {"limit": 101}, "limit"),
+    ("clear_old_responses", {"older_than_hours": 0}, "older_than_hours"),
+    ("process_pending_responses", {"since_minutes": 1441}, "since_minutes"),
+    ("get_task_status", {"task_system": "x"}, "task_system"),
+    ("get_task_status", {"summary_only": 1}, "summary_only"),
+    ("todo", {"sections": ["x"]}, "sections"),
+    ("register_claude_todos", {}, "todos"),
+    ("register_claude_todos", {"todos": ["x"]}, "todos"),
+    ("ask", {}, "question"),
+    ("ask", {"question": "x", "timeout_seconds": 0}, "timeout_seconds"),
+    ("get_event", {}, "id")])
+def test_wrong_arguments(alone, tool, arguments, field):
+    said, failed = alone.tool(tool, **arguments)
+    assert failed and said["field"] == field, said
+    assert field in said["message"]
+
+
+def test_convertible_arguments_are_taken(alone):
+    assert alone.call("get_telegram_responses", limit="5")["count"] == 0
+    said = alone.call("get_task_status", summary_only="true", unknown=1)
+    assert said["summary_only"] is True
+
+
+# -- 2026-07-28 -------------------------------------------------------------
+
+def test_discover(alone):
+    for params in (None, {}, {"_meta": MODERN_META}):
+        result = alone.result("server/discover", params)
+        assert result["supportedVersions"] == [MODERN, *reversed(LEGACY)]
+        assert set(result["capabilities"]) == {"tools", "resources"}
+        assert result["_meta"][META + "serverInfo"]["name"] == "cctg"
+        assert result["resultType"] == "complete"
+        assert result["ttlMs"] >= 0 and result["cacheScope"] == "public"
+
+
+def test_requests_that_bring_their_version(alone):
+    listed = alone.result("tools/list", {"_meta": MODERN_META})
+    assert listed["resultType"] == "complete" and listed["ttlMs"] > 0
+    assert len(listed["tools"]) == len(TOOLS + OURS)
+    called = alone.result("tools/call", {
+        "name": "list_event_types", "arguments": {}, "_meta": MODERN_META})
+    assert called["resultType"] == "complete"
+    assert called["_meta"][META + "serverInfo"]["name"] == "cctg"
+    assert text_of(called)[0]["count"] == 47
+    read = alone.result("resources/read", {
+        "uri": "cctelegram://event-types", "_meta": MODERN_META})
+    assert read["ttlMs"] == 0 and read["cacheScope"] == "private"
+    for method in ("ping", "initialize", "logging/setLevel"):
+        error = alone.request(method, {"_meta": MODERN_META})["error"]
+        assert error["code"] == -32601
+    error = alone.request("resources/read", {
+        "uri": "x:y", "_meta": MODERN_META})["error"]
+    assert error["code"] == -32602
+
+
+def test_versions_that_nobody_speaks(alone):
+    for method in ("server/discover", "tools/list"):
+        error = alone.request(method, {"_meta": {
+            **MODERN_META, META + "protocolVersion": "2099-01-01"}})["error"]
+        assert error["code"] == -32022
+        assert error["data"]["requested"] == "2099-01-01"
+        assert MODERN in error["data"]["supported"]
+    for meta in ({META + "protocolVersion": MODERN},
+                 {META + "protocolVersion": 5,
+                  META + "clientCapabilities": {}}):
+        error = alone.request("tools/list", {"_meta": meta})["error"]
+        assert error["code"] == -32602
+
+
+# -- its life ---------------------------------------------------------------
+
+def test_ends_with_its_input(env):
+    mcp = Mcp(env=env)
+    mcp.process.stdin.write(json.dumps({
+        **RPC, "id": 1, "method": "tools/call",
+        "params": {"name": "list_event_types"}}).encode())  # no newline
+    begin = time.monotonic()
+    assert mcp.close() == 0
+    assert time.monotonic() - begin < 3
+    assert text_of(mcp.lines[0]["result"])[0]["count"] == 47
+
+
+def test_ends_when_nobody_reads(env):
+    process = subprocess.Popen([str(program("cctgctl")), "mcp"], env=env,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdout.close()
+    try:
+        process.stdin.write(b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n')
+        process.stdin.flush()
+    except BrokenPipeError:
+        pass  # it has seen it before
+    assert process.wait(10) == 0
+
+
+def test_a_client_that_reads_late(env):
+    """Many answers wait for it, without a deadlock."""
+    process = subprocess.Popen([str(program("cctgctl")), "mcp"], env=env,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    n = 300
+    process.stdin.write(b"".join(json.dumps(
+        {**RPC, "id": i, "method": "tools/list"}).encode() + b"\n"
+        for i in range(n)))
+    process.stdin.close()
+    assert [json.loads(line)["id"] for line in process.stdout] == list(
+        range(n))
+    assert process.wait(10) == 0
+    process.stdout.close()
+
+
+def test_without_a_daemon_calls_are_errors(alone):
+    alone.initialize()
+    for tool, arguments in (
+            ("send_telegram_message", {"message": "x"}),
+            ("send_approval_request", {"title": "x", "description": "y"}),
+            ("ask", {"question": "x"}), ("get_event", {"id": "x"}),
+            ("stop_bridge", {}), ("restart_bridge", {}),
+            ("switch_to_mute_mode", {}), ("check_bridge_process", {}),
+            ("get_bridge_status", {})):
+        said, failed = alone.tool(tool, **arguments)
+        assert failed, (tool, said)
+        assert "not running" in said["message"], (tool, said)
+    said, _ = alone.tool("get_bridge_status")
+    assert said["running"] is False and said["health"] == "unhealthy"
+    said, _ = alone.tool("send_telegram_message", message="x")
+    assert said["code"] == "BRIDGE_NOT_RUNNING"
+
+
+# -- tools that need no daemon ----------------------------------------------
+
+
+def response(directory, name, age_s=0, **fields):
+    directory.mkdir(exist_ok=True)
+    path = directory / name
+    path.write_text(json.dumps(fields), encoding="utf-8")
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+    return path
+
+
+def test_responses(alone, tmp_path):
+    directory = tmp_path / "responses"
+    assert alone.call("get_telegram_responses") == {
+        "count": 0, "total": 0, "responses": []}
+    press = dict(response_type="callback_query", user_id=42, username="a",
+                 first_name="A")
+    response(directory, "1.json", timestamp="2026-11-21T05:00:00+00:00",
+             callback_data="approve_t_1", **press, extra=[1, {"x": 2.50}])
+    response(directory, "2.json", timestamp="2026-11-21T07:00:00+01:00",
+             callback_data="deny_t2", **press)
+    response(directory, "3.json", timestamp="2026-11-21T05:30:00.5Z",
+             message_type="text", message_text="ü <>&")
+    response(directory, "old.json", age_s=2000, callback_data="approve_t3",
+             timestamp="2026-11-20T05:30:00Z", **press)
+    response(directory, "older.json", age_s=90000,
+             timestamp="2026-11-19T05:30:00Z")
+    (directory / "broken.json").write_text('{"timestamp":')
+    (directory / "mode.json").write_text('"Local"')
+    (directory / "other.txt").write_text("{}")
+    said = alone.call("get_telegram_responses", limit=2)
+    assert (said["count"], said["total"]) == (2, 5)
+    assert [r["timestamp"][:13] for r in said["responses"]] == [
+        "2026-11-21T07", "2026-11-21T05"]
+    assert said["responses"][1]["message_text"] == "ü <>&"
+    said = alone.call("process_pending_responses")
+    assert said["summary"] == {
+        "total_recent_responses": 3, "actionable_responses": 2,
+        "pending_approvals": 1, "pending_denials": 1,
+        "time_window_minutes": 10}
+    deny, approve = said["actionable_responses"]
+    assert (deny["action"], deny["task_id"]) == ("deny", "t2")
+    assert (approve["action"], approve["task_id"]) == ("approve", "t_1")
+    assert approve["response_data"]["extra"] == [1, {"x": 2.5}]
+    # Nothing is consumed.
+    assert alone.call("process_pending_responses", since_minutes=60)[
+        "summary"]["pending_approvals"] == 2
+    assert alone.call("clear_old_responses")["deleted_count"] == 1
+    assert not (directory / "older.json").exists()
+    assert alone.call("clear_old_responses")["deleted_count"] == 0
+
+
+def test_event_types(alone):
+    said = alone.call("list_event_types")
+    assert said["count"] == len(said["event_types"]) == 47
+    said = alone.call("list_event_types", category="task")
+    assert {t["category"] for t in said["event_types"]} == {
+        "Task Management"}
+    assert said["count"] == 5
+
+
+def test_todos(alone, tmp_path):
+    said = alone.call("get_task_status")
+    assert not said["claude_code_tasks"]["available"]
+    assert not said["taskmaster_tasks"]["available"]
+    todos = [{"id": "1", "content": "Fix", "status": "in_progress"},
+             {"id": "2", "content": "Test ✓", "status": "pending"},
+             {"id": "3", "content": "Read", "status": "completed"}]
+    said = alone.call("register_claude_todos", session_id="s", todos=todos)
+    assert said["success"] and said["todo_count"] == 3
+    file = json.loads((tmp_path / "claude_current_session_todos.json")
+                      .read_text(encoding="utf-8"))
+    assert file["session_id"] == "s" and file["todos"] == todos
+    assert file["timestamp"]
+    assert [p.name for p in tmp_path.glob("claude*")] == [
+        "claude_current_session_todos.json"]
+    said = alone.call("get_task_status", status_filter="pending")
+    assert said["claude_code_tasks"]["total_count"] == 3
+    assert [t["id"] for t in said["claude_code_tasks"]["tasks"]] == ["2"]
+    assert said["combined_summary"]["total_completed"] == 1
+    said = alone.call("todo", task_system="claude-code")
+    assert "🔄 **Fix**" in said and "✅ **Read**" in said
+
+
+@pytest.mark.parametrize("form", [
+    lambda t: t, lambda t: {"tasks": t}, lambda t: {"data": {"tasks": t}},
+    lambda t: {"master": {"tasks": t}},
+    lambda t: {"tags": {"master": {"tasks": t}}}])
+def test_taskmaster(alone, tmp_path, form):
+    project = tmp_path / "project"
+    path = project / ".taskmaster/tasks/tasks.json"
+    path.parent.mkdir(parents=True)
+    tasks = [{"id": i, "title": f"done {i}", "status": "done"}
+             for i in range(1, 8)]
+    tasks.append({"id": 8, "title": "now", "status": "in-progress",
+                  "priority": "high", "subtasks": [
+                      {"id": 1, "title": "part", "status": "pending"}]})
+    path.write_text(json.dumps(form(tasks)), encoding="utf-8")
+    said = alone.call("get_task_status", project_root=str(project),
+                      task_system="taskmaster")["taskmaster_tasks"]
+    assert said["summary"] == {"pending": 1, "in_progress": 1,
+                               "completed": 7, "blocked": 0}
+    assert (said["main_tasks_count"], said["subtasks_count"]) == (8, 1)
+    assert said["tasks"][-1]["id"] == "8.1"
+    said = alone.call("todo", project_root=str(project), limit_completed=2)
+    assert "done 7" in said and "done 5" not in said
+    assert "**now** [high]" in said and "→ 📋 **part**" in said
+    said = alone.call("todo", project_root=str(project),
+                      sections=["completed"], show_subtasks=False)
+    assert "now" not in said and "done 3" in said
+
+
+# -- with the whole tree ----------------------------------------------------
+
+@with_tree
+def test_events_arrive(mcp, sim, tree):
+    said = mcp.call("send_telegram_event", type="build_failed",
+                    title="Über: 'a/b' ✓", description="it <broke> & so",
+                    data={"build_target": "x"}, task_id="task 1")
+    assert said["success"] and said["task_id"] == "task 1"
+    ids = [said["event_id"]]
+    # A second event of the same task is no duplicate.
+    for _ in range(2):
+        ids.append(mcp.call("send_task_completion", task_id="task 1",
+                            title="Refactor", results="All 12 pass",
+                            files_affected=["a.c"], duration_ms=65000.5)
+                   ["event_id"])
+    ids.append(mcp.call("send_telegram_message", message="Hello 🌍")[
+        "event_id"])
+    ids.append(mcp.call("send_performance_alert", title="Memory",
+                        current_value=91.5, threshold=80)["event_id"])
+    assert len(set(ids)) == 5
+    sim.wait_messages(1, text="Über: 'a/b' ✓")
+    sim.wait_messages(1, text="All 12 pass")
+    sim.wait_messages(1, text="Hello 🌍")
+    sim.wait_messages(1, text="Memory")
+    wait_for(lambda: mcp.call("get_event", id=ids[0])["state"] ==
+             "delivered")
+    event = mcp.call("get_event", id=ids[0])
+    assert event["id"] == ids[0] and event["type"] == "build_failed"
+    said, failed = mcp.tool("get_event", id="nosuch")
+    assert failed and said["code"] == "NOT_FOUND"
+
+
+@with_tree
+def test_bridge_status_is_true(mcp, sim, tree):
+    mcp.call("send_telegram_message", message="one")
+    sim.wait_messages(1)
+    wait_for(lambda: mcp.call("get_bridge_status")["metrics"][
+        "events_processed"] >= 1, why="a figure that counts it")
+    said = mcp.call("get_bridge_status")
+    assert said["running"] and said["health"] == "healthy", said
+    assert said["pid"] == tree.process.pid and said["mode"] == "local"
+    assert set(said["metrics"]) >= {
+        "uptime_seconds", "events_processed", "telegram_messages_sent",
+        "error_count", "memory_usage_mb", "cpu_usage_percent"}
+    assert said["metrics"]["uptime_seconds"] > 0
+    assert said["metrics"]["memory_usage_mb"] > 1
+    assert mcp.call("check_bridge_process") == {
+        "running": True, "message": "Bridge process is running",
+        "pid": tree.process.pid}
+    content, = mcp.result("resources/read", {
+        "uri": "cctelegram://bridge-status"})["contents"]
+    assert json.loads(content["text"])["running"]
+
+
+@with_tree
+def test_modes(mcp, tree):
+    for tool, mode in (("nomad", "nomad"), ("mute", "mute"),
+                       ("local", "local")):
+        said = mcp.call(f"switch_to_{tool}_mode")
+        assert said["success"] and said["mode"] == mode
+        wait_for(lambda mode=mode: tree.status()["mode"] == mode)
+
+
+@with_tree
+def test_restart_stop_and_start(mcp, tree):
+    pid = tree.pid("format/0")
+    said = mcp.call("restart_bridge")
+    assert said["pid"] == tree.process.pid and "format/0" in said["workers"]
+    tree.wait_replaced("format/0", pid)
+    assert mcp.call("start_bridge")["message"] == "Bridge is already running"
+    assert mcp.call("ensure_bridge_running")["action"] == "already_running"
+    assert mcp.call("stop_bridge", timeout=40)["success"]
+    assert tree.process.wait(10) == 0
+    said = mcp.call("ensure_bridge_running", timeout=40)
+    try:
+        assert said["action"] == "started" and said["success"]
+        assert mcp.call("check_bridge_process")["pid"] == said["pid"]
+        assert tree.status()["pid"] == said["pid"]
+    finally:
+        mcp.call("stop_bridge", timeout=40)
+
+
+@with_tree
+def test_start_says_what_is_wrong(env, tmp_path):
+    conf = tmp_path / "bad.conf"
+    conf.write_text('nonsense = "1"\n')
+    mcp = Mcp(env={**env, "CCTG_LIBEXECDIR": str(build_dir())},
+              args=["--config", conf])
+    said, failed = mcp.tool("start_bridge")
+    assert failed and not said["success"]
+    assert f"{conf}:1: " in said["message"]
+    assert mcp.close() == 0
+
+
+def prompt(sim, text, n=1):
+    return sim.wait_messages(n, text=text)[-1]
+
+
+@with_tree
+def test_ask(mcp, sim):
+    id = mcp.start_tool("ask", question="Deploy now?\nAll of it.",
+                        options=["Fast", "Slow", "No, never"],
+                        timeout_seconds=60, details="details here")
+    message = prompt(sim, "Deploy now?")
+    assert "All of it." in message["text"]
+    # It holds up nobody.
+    assert mcp.call("check_bridge_process")["running"]
+    sim.press(message, "Slow", USER)
+    said, failed = text_of(mcp.answer(id)["result"])
+    assert not failed and said["action"] == "approve", said
+    assert said["option"] == "Slow" and said["by"]["user_id"] == USER
+    assert mcp.call("get_event", id=said["id"])["type"] == "approval_request"
+
+
+@with_tree
+def test_ask_denied_and_answered_by_text(mcp, sim):
+    id = mcp.start_tool("ask", question="First?", options=["Yes", "No"])
+    sim.press(prompt(sim, "First?"), "No", USER)
+    said, failed = text_of(mcp.answer(id)["result"])
+    assert not failed and (said["action"], said["option"]) == ("deny", "No")
+    id = mcp.start_tool("ask", question="Second?")
+    message = prompt(sim, "Second?")
+    sim.say("rather blue", chat=USER, reply_to=message["message_id"])
+    said, failed = text_of(mcp.answer(id)["result"])
+    assert not failed and said["text"] == "rather blue", said
+    assert said["action"] == "text"
+
+
+@with_tree
+def test_ask_that_nobody_answers(mcp, sim):
+    said, failed = mcp.tool("ask", question="Nobody?", timeout_seconds=1)
+    assert failed and said["code"] == "TIMED_OUT", said
+
+
+def buttons_gone(sim, message):
+    return wait_for(lambda: [
+        m for m in sim.messages(chat=message["chat_id"])
+        if m["message_id"] == message["message_id"] and
+        not m.get("buttons")], why="the buttons to go")
+
+
+@with_tree
+def test_cancelled_calls_get_no_answer(mcp, sim):
+    id = mcp.start_tool("ask", question="Cancel me?")
+    message = prompt(sim, "Cancel me?")
+    mcp.notify("notifications/cancelled", requestId=id, reason="enough")
+    mcp.notify("notifications/cancelled", requestId="nosuch")
+    mcp.notify("notifications/cancelled")
+    mcp.wait_children(0)
+    buttons_gone(sim, message)
+    assert mcp.result("ping") == {}
+    assert not [m for m in mcp.lines if m.get("id") == id]
+
+
+@with_tree
+def test_the_end_of_the_server_withdraws(tree, sim):
+    mcp = Mcp(tree)
+    mcp.start_tool("ask", question="Stay?")
+    message = prompt(sim, "Stay?")
+    begin = time.monotonic()
+    assert mcp.close() == 0
+    assert time.monotonic() - begin < 3
+    buttons_gone(sim, message)
+
+
+@with_tree
+def test_killed_server_leaves_no_processes(tree, sim):
+    mcp = Mcp(tree)
+    mcp.start_tool("ask", question="Orphan?")
+    message = prompt(sim, "Orphan?")
+    child, = mcp.children()
+    mcp.process.kill()
+    mcp.process.wait()
+    wait_for(lambda: not os.path.exists(f"/proc/{child}"))
+    buttons_gone(sim, message)
+
+
+@with_tree
+def test_progress(mcp, sim):
+    id = mcp.start_tool("ask", {"progressToken": "tok"}, question="Wait?",
+                        timeout_seconds=60)
+    seen = [mcp.find(lambda m: m.get("method") == "notifications/progress")
+            ["params"] for _ in range(2)]
+    assert [p["progressToken"] for p in seen] == ["tok", "tok"]
+    assert seen[0]["progress"] < seen[1]["progress"] < seen[1]["total"] == 60
+    sim.press(prompt(sim, "Wait?"), "Approve", USER)
+    assert not mcp.answer(id)["result"]["isError"]
+
+
+@with_tree
+def test_ids_in_use_are_refused(mcp, sim):
+    id = mcp.start_tool("ask", question="Busy?")
+    message = prompt(sim, "Busy?")
+    mcp.write({**RPC, "id": id, "method": "ping"})
+    assert mcp.answer(id)["error"]["code"] == -32600
+    sim.press(message, "Approve", USER)
+    assert mcp.answer(id)["result"]
+
+
+@with_tree
+def test_concurrent_calls(mcp, sim):
+    asks = {mcp.start_tool("ask", question=f"Question {i}?"): i
+            for i in range(8)}
+    sends = [mcp.start_tool("send_telegram_message", message=f"message {i}")
+             for i in range(40)]
+    for id in sends:
+        assert not mcp.answer(id)["result"]["isError"]
+    for id, i in reversed(asks.items()):
+        sim.press(prompt(sim, f"Question {i}?"), "Approve", USER)
+        assert text_of(mcp.answer(id)["result"])[0]["action"] == "approve"
+    sim.wait_messages(1, text="message 39")
+
+
+@with_tree
+def test_too_many_calls_at_once(mcp, sim):
+    ids = [mcp.start_tool("ask", question=f"Many {i}") for i in range(130)]
+    for id in ids[128:]:
+        error = mcp.answer(id)["error"]
+        assert error["code"] == -32603 and "128" in error["message"]
+    for id in ids[:128]:
+        mcp.notify("notifications/cancelled", requestId=id)
+    mcp.wait_children(0)
+    assert mcp.call("check_bridge_process")["running"]
+
+
+@with_tree
+@pytest.mark.parametrize("name", ["queue", "intake", "telegram"])
+def test_answers_survive_a_lost_worker(mcp, sim, tree, name):
+    id = mcp.start_tool("ask", question="Survive?")
+    message = prompt(sim, "Survive?")
+    tree.kill_impatiently(name)
+    sim.press(message, "Approve", USER)
+    said, failed = text_of(mcp.answer(id)["result"])
+    assert not failed and said["action"] == "approve"
+    assert len(sim.messages(text="Survive?")) == 1
+
+
+@with_tree
+def test_approval_request_and_its_response(mcp, sim):
+    said = mcp.call("send_approval_request", title="Ship?",
+                    description="Ship 1.2?", options=["Ship it", "No"])
+    sim.press(prompt(sim, "Ship?"), "Ship it", USER)
+    wait_for(lambda: mcp.call("process_pending_responses")["summary"][
+        "pending_approvals"] == 1)
+    done, = mcp.call("process_pending_responses")["actionable_responses"]
+    assert (done["action"], done["task_id"]) == ("approve", said["task_id"])
+    assert done["user_id"] == USER and done["option"] == "Ship it"
+    assert mcp.call("get_telegram_responses")["total"] == 1

@@ -1,0 +1,585 @@
+/*
+ * Accepting events: from INTAKE_EVENT_SUBMIT to the answer.
+ *
+ * An answer leaves only after the commit; when the commit fails, everything
+ * that came with it is taken back and refused, and intake keeps it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "common/clock.h"
+#include "common/event.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "common/scoreboard.h"
+#include "common/uuid.h"
+#include "workers/queue/queue.h"
+
+#define ORPHANS_AT_ONCE 256
+
+/* A submission whose answer waits for the commit. */
+struct pending {
+	struct peer *from; /* NULL: ours, or its intake has gone */
+	uint64_t token;
+	size_t frame_bytes; /* of credit */
+	int64_t seq;
+	int type;
+	bool duplicate, open;
+	TAILQ_ENTRY(pending) entry;
+};
+
+/* A submission whose payload is being compressed first. */
+struct packing {
+	uint64_t id;
+	struct peer *from;
+	uint64_t token;
+	void *frame;
+	size_t len;
+	TAILQ_ENTRY(packing) entry;
+};
+
+/* The fields of INTAKE_EVENT_SUBMIT, as C strings. */
+struct submission {
+	struct peer *from;
+	uint64_t token;
+	size_t frame_bytes;
+	int flags, severity;
+	int64_t ttl_ms;
+	char *id, *type, *source, *task_id, *title, *to;
+	struct span payload;
+	int encoding; /* of packed, if there is one */
+	struct span packed;
+};
+
+static TAILQ_HEAD(, pending) pendings = TAILQ_HEAD_INITIALIZER(pendings);
+static TAILQ_HEAD(, packing) packings = TAILQ_HEAD_INITIALIZER(packings);
+static uint64_t next_packing = 1;
+
+static enum link_verdict accept_frame(struct peer *, uint64_t, const void *,
+    size_t, int, struct span);
+static bool submission_read(struct submission *, const void *, size_t);
+static void submission_free(struct submission *);
+static bool accept_pack(struct peer *, const struct frame *);
+static void accept_event(struct submission *);
+static void accept_duplicate(const struct submission *, int64_t);
+static size_t accept_deliveries(const struct submission *,
+    const struct store_event *, struct route_target *, size_t,
+    struct store_delivery *);
+static void accept_jobs(const struct submission *, const struct store_event *,
+    const struct store_delivery *, size_t);
+static void accept_orphan(const struct store_event *, void *);
+static void accept_wait(const struct submission *, int64_t, bool, bool);
+static void accept_refuse(struct peer *, uint64_t, int, const char *,
+    const char *);
+static void accept_take_back(int64_t);
+
+enum link_verdict
+accept_submit(struct peer *p, const struct frame *f)
+{
+	if (commit_failing() || queue.full) {
+		accept_refuse(p, f->id, EX_TEMPFAIL, commit_failing() ?
+		    store_error(queue.store) : "the store is full "
+		    "(queue.max_size)", "");
+		metric_add(M_events_refused, 1);
+		return (LINK_DONE);
+	}
+	if ((int64_t)f->len >= queue.compress_min_bytes && accept_pack(p, f))
+		return (LINK_KEEP);
+	return (accept_frame(p, f->id, f->data, f->len, ENC_RAW,
+	    (struct span){ NULL, 0 }));
+}
+
+void
+accept_measure(void)
+{
+	bool was_full = queue.full;
+
+	queue.store_bytes = store_bytes(queue.store);
+	queue.full = queue.max_bytes > 0 &&
+	    queue.store_bytes > queue.max_bytes;
+	if (queue.full && !was_full) {
+		log_errx("the store is full (queue.max_size); refusing events");
+		archive_soon();
+	} else if (!queue.full && was_full)
+		log_notice("the store has room again; accepting events");
+	if (!commit_failing())
+		metric_set(M_queue_accepting, !queue.full);
+}
+
+static enum link_verdict
+accept_frame(struct peer *p, uint64_t token, const void *data, size_t len,
+    int encoding, struct span packed)
+{
+	struct submission s = { .from = p, .token = token,
+	    .frame_bytes = len, .encoding = encoding, .packed = packed };
+	char own_id[UUID_SIZE];
+	int64_t seq;
+
+	if (!submission_read(&s, data, len)) {
+		submission_free(&s);
+		return (LINK_BAD);
+	}
+	seq = store_find_id(queue.store, s.id, strlen(s.id));
+	if (seq > 0 &&
+	    (seq = twin_find(s.id, s.payload, seq, own_id)) == 0) {
+		free(s.id);
+		if ((s.id = strdup(own_id)) == NULL)
+			fatal("submission");
+	}
+	if (seq > 0)
+		accept_duplicate(&s, seq);
+	else
+		accept_event(&s);
+	submission_free(&s);
+	return (LINK_KEEP);
+}
+
+static bool
+submission_read(struct submission *s, const void *data, size_t len)
+{
+	struct unpacker u;
+
+	unpack_init(&u, data, len);
+	(void)unpack_u8(&u); /* origin: counted by intake */
+	s->flags = unpack_u8(&u);
+	s->severity = unpack_u8(&u);
+	s->ttl_ms = (int64_t)unpack_u64(&u);
+	s->id = span_dup(unpack_span(&u));
+	s->type = span_dup(unpack_span(&u));
+	s->source = span_dup(unpack_span(&u));
+	s->task_id = span_dup(unpack_span(&u));
+	s->title = span_dup(unpack_span(&u));
+	s->to = span_dup(unpack_span(&u));
+	s->payload = unpack_span(&u);
+	if (s->id == NULL || s->type == NULL || s->source == NULL ||
+	    s->task_id == NULL || s->title == NULL || s->to == NULL)
+		fatal("submission");
+	return (unpack_done(&u) && *s->id != '\0' && s->ttl_ms >= 0 &&
+	    s->severity < NSEVERITIES);
+}
+
+static void
+submission_free(struct submission *s)
+{
+	free(s->id);
+	free(s->type);
+	free(s->source);
+	free(s->task_id);
+	free(s->title);
+	free(s->to);
+}
+
+/* Give a large payload to the compress pool; false: do without. */
+static bool
+accept_pack(struct peer *p, const struct frame *f)
+{
+	struct submission s = { 0 };
+	struct packer out = { 0 };
+	struct packing *w;
+	struct peer *c;
+	bool asked;
+
+	if ((c = worker_peer_next(PC_COMPRESS, NULL)) == NULL)
+		return (false);
+	if (!submission_read(&s, f->data, f->len) ||
+	    (int64_t)s.payload.len < queue.compress_min_bytes) {
+		submission_free(&s);
+		return (false);
+	}
+	pack_u8(&out, CMP_PACK);
+	pack_u32(&out, (uint32_t)s.payload.len);
+	pack_blob(&out, s.payload.p, s.payload.len);
+	submission_free(&s);
+	asked = link_send_packed(c->link, QUEUE_COMPRESS_ASK, next_packing,
+	    &out) == 0;
+	pack_free(&out);
+	if (!asked)
+		return (false);
+	if ((w = calloc(1, sizeof(*w))) == NULL ||
+	    (w->frame = malloc(f->len)) == NULL)
+		fatal("submission");
+	memcpy(w->frame, f->data, f->len);
+	w->len = f->len;
+	w->from = p;
+	w->token = f->id;
+	w->id = next_packing++;
+	TAILQ_INSERT_TAIL(&packings, w, entry);
+	return (true);
+}
+
+static void
+packing_end(struct packing *w, int encoding, struct span packed)
+{
+	TAILQ_REMOVE(&packings, w, entry);
+	if (w->from != NULL)
+		(void)accept_frame(w->from, w->token, w->frame, w->len,
+		    encoding, packed); /* its form was checked already */
+	free(w->frame);
+	free(w);
+}
+
+enum link_verdict
+accept_packed(struct peer *p, const struct frame *f)
+{
+	struct packing *w;
+	struct unpacker u;
+	struct span packed;
+	int ok, encoding;
+
+	(void)p;
+	unpack_init(&u, f->data, f->len);
+	ok = unpack_u8(&u);
+	encoding = unpack_u8(&u);
+	(void)unpack_u32(&u); /* raw bytes: we know them */
+	packed = unpack_span(&u);
+	if (!unpack_done(&u) || encoding > ENC_LZ4_DICT)
+		return (LINK_BAD);
+	if (f->id == ARCHIVE_ASK_ID) {
+		archive_packed(ok != 0, packed.p, packed.len);
+		return (LINK_DONE);
+	}
+	TAILQ_FOREACH(w, &packings, entry)
+		if (w->id == f->id)
+			break;
+	if (w == NULL)
+		return (LINK_DONE);
+	if (!ok)
+		packed = (struct span){ NULL, 0 };
+	packing_end(w, ok ? encoding : ENC_RAW, packed);
+	return (LINK_DONE);
+}
+
+/* The compress worker has gone: store as they are. */
+void
+accept_compress_lost(void)
+{
+	struct packing *w;
+
+	while ((w = TAILQ_FIRST(&packings)) != NULL)
+		packing_end(w, ENC_RAW, (struct span){ NULL, 0 });
+}
+
+static void
+accept_duplicate(const struct submission *s, int64_t seq)
+{
+	const struct store_totals one = { .duplicates = 1 };
+
+	store_count(queue.store, &one);
+	metric_add(M_events_duplicate, 1);
+	/* The first may itself wait for this commit. */
+	accept_wait(s, seq, true, false);
+}
+
+static void
+accept_event(struct submission *s)
+{
+	struct route_target target[STORE_FANOUT];
+	struct store_delivery d[STORE_FANOUT];
+	struct store_event ev = { .id = s->id, .type = s->type,
+	    .source = s->source, .task_id = s->task_id, .title = s->title,
+	    .severity = s->severity, .flags = s->flags,
+	    .raw_bytes = (uint32_t)s->payload.len,
+	    .payload = s->payload.p, .payload_bytes = s->payload.len };
+	int64_t ttl_ms = queue.ttl_ms;
+	size_t n;
+
+	if (*s->to != '\0') {
+		n = route_named(queue.routes, s->to, target);
+		if (n == 0) {
+			accept_refuse(s->from, s->token, EX_DATAERR,
+			    "no such chat: neither the name of a chat section "
+			    "nor a chat id", "to");
+			metric_add(M_events_refused, 1);
+			if (s->from != NULL)
+				link_release(s->from->link, s->frame_bytes);
+			return;
+		}
+	} else
+		n = route_resolve(queue.routes, s->type, s->source, target,
+		    &ttl_ms);
+	if (s->ttl_ms > 0)
+		ttl_ms = s->ttl_ms;
+	if (s->packed.p != NULL) {
+		ev.encoding = s->encoding;
+		ev.payload = s->packed.p;
+		ev.payload_bytes = s->packed.len;
+	}
+	ev.seq = store_next_seq(queue.store);
+	ev.received_ms = clock_wall_ms();
+	ev.expires_ms = ev.received_ms + ttl_ms;
+	n = accept_deliveries(s, &ev, target, n, d);
+	if (store_put_event(queue.store, &ev, d, n) == -1)
+		fatal("event");
+	final_count(DS_QUEUED, 1);
+	if (d[0].state == DS_DEAD)
+		final_count(DS_DEAD, 1);
+	if (d[0].state == DS_QUEUED)
+		accept_jobs(s, &ev, d, n);
+	accept_wait(s, ev.seq, false, d[0].state == DS_QUEUED);
+}
+
+static int
+lane_of(int severity)
+{
+	return (severity == SEV_CRITICAL ? LANE_CRITICAL :
+	    severity == SEV_HIGH ? LANE_HIGH : LANE_BULK);
+}
+
+static size_t
+accept_deliveries(const struct submission *s, const struct store_event *ev,
+    struct route_target *target, size_t n, struct store_delivery *d)
+{
+	struct chat *c;
+
+	memset(d, 0, sizeof(*d) * STORE_FANOUT);
+	for (size_t i = 0; i < n; i++) {
+		if ((c = chat_get(target[i].chat_id, target[i].thread))
+		    == NULL)
+			fatal("chat");
+		d[i].id = DELIVERY_ID(ev->seq, i);
+		d[i].chat = c->id;
+		d[i].lane = lane_of(s->severity);
+		d[i].flags = (target[i].silent || (s->flags & EV_SILENT) ?
+		    DF_SILENT : 0) | (target[i].nodigest ? DF_NODIGEST : 0);
+	}
+	if (n > 0)
+		return (n);
+	if ((c = chat_get(0, 0)) == NULL)
+		fatal("chat");
+	d[0].id = DELIVERY_ID(ev->seq, 0);
+	d[0].chat = c->id;
+	d[0].state = DS_DEAD;
+	d[0].done_ms = ev->received_ms;
+	d[0].reason = "no recipients: set telegram.allowed_users or a route";
+	return (1);
+}
+
+/*
+ * An event whose deliveries a damaged store has lost.  It may have been
+ * delivered, so its message is marked as one that may be repeated.
+ */
+static void
+accept_orphan(const struct store_event *e, void *arg)
+{
+	struct route_target target[STORE_FANOUT];
+	struct store_delivery d[STORE_FANOUT];
+	struct submission s = { .severity = e->severity, .flags = e->flags };
+	int64_t *last = arg, ttl_ms = 0;
+	size_t i, n;
+
+	*last = e->seq;
+	n = route_resolve(queue.routes, e->type, e->source, target, &ttl_ms);
+	n = accept_deliveries(&s, e, target, n, d);
+	for (i = 0; i < n; i++)
+		d[i].flags |= DF_AMBIGUOUS;
+	if (store_put_routes(queue.store, e->seq, d, n) == -1)
+		fatal("event");
+	if (d[0].state == DS_DEAD)
+		final_count(DS_DEAD, 1);
+}
+
+/* On start, once the chats are known and before the lanes are counted. */
+int
+accept_orphans(void)
+{
+	int64_t last = 0, all = 0;
+	int n;
+
+	do {
+		n = store_load_orphans(queue.store, last, ORPHANS_AT_ONCE,
+		    accept_orphan, &last);
+		if (n == -1 || store_commit(queue.store) == -1)
+			return (-1);
+		all += n;
+		slot_turn();
+	} while (n == ORPHANS_AT_ONCE);
+	if (all > 0)
+		log_notice("store: %lld events routed anew", (long long)all);
+	return (0);
+}
+
+/* Take the deliveries into memory, where their lanes have room for them. */
+static void
+accept_jobs(const struct submission *s, const struct store_event *ev,
+    const struct store_delivery *d, size_t n)
+{
+	struct lane_queue *q;
+	struct evm *m = NULL;
+	struct chat *c;
+	struct job *j;
+	char *copy;
+
+	for (size_t i = 0; i < n; i++) {
+		c = chat_by_id(d[i].chat);
+		q = &c->lane[d[i].lane];
+		q->open++;
+		if (q->cursor < q->last || q->loaded >= LANE_WINDOW ||
+		    (queue.memory_bytes > MEMORY_BYTES && q->loaded > 0)) {
+			if (q->last != INT64_MAX)
+				q->last = d[i].id;
+			sched_wake(c);
+			continue;
+		}
+		q->cursor = q->last = d[i].id;
+		if (m == NULL) {
+			m = evm_new(ev->seq);
+			m->type = (int)event_type_find(s->type);
+			m->severity = ev->severity;
+			m->flags = ev->flags;
+			m->received_ms = ev->received_ms;
+			m->expires_ms = ev->expires_ms;
+			m->raw_bytes = ev->raw_bytes;
+			m->open_left = (int)n;
+			/* As it came, whatever the store keeps. */
+			if ((copy = malloc(s->payload.len + 1)) == NULL)
+				fatal("event");
+			memcpy(copy, s->payload.p, s->payload.len);
+			copy[s->payload.len] = '\0';
+			evm_set_payload(m, copy, s->payload.len);
+		}
+		j = job_new(d[i].id, c, d[i].lane, m);
+		j->flags = d[i].flags;
+		job_insert(j);
+	}
+	if (m != NULL)
+		stage_analyze(m, s->severity >= SEV_HIGH);
+}
+
+static void
+accept_wait(const struct submission *s, int64_t seq, bool duplicate,
+    bool open)
+{
+	struct pending *w;
+
+	if ((w = calloc(1, sizeof(*w))) == NULL)
+		fatal("submission");
+	w->from = s->from;
+	w->token = s->token;
+	w->frame_bytes = s->frame_bytes;
+	w->seq = seq;
+	w->duplicate = duplicate;
+	w->open = open;
+	w->type = (int)event_type_find(s->type);
+	TAILQ_INSERT_TAIL(&pendings, w, entry);
+	commit_soon();
+}
+
+static void
+accept_refuse(struct peer *p, uint64_t token, int code, const char *error,
+    const char *field)
+{
+	struct packer out = { 0 };
+
+	if (p == NULL || p->link == NULL)
+		return;
+	pack_u16(&out, (uint16_t)code);
+	pack_str(&out, error);
+	pack_str(&out, field);
+	if (link_send_packed(p->link, QUEUE_EVENT_REFUSE, token, &out) == -1)
+		log_warn("intake: cannot answer");
+	pack_free(&out);
+}
+
+/* What was accepted has not come to be. */
+static void
+accept_take_back(int64_t seq)
+{
+	struct job *j;
+
+	for (int i = 0; i < STORE_FANOUT; i++) {
+		if ((j = job_find(DELIVERY_ID(seq, i))) == NULL)
+			continue;
+		j->chat->lane[j->lane].open--;
+		job_free(j);
+	}
+}
+
+static void
+accept_answer(struct pending *w, bool ok)
+{
+	struct packer out = { 0 };
+
+	if (!ok && !w->duplicate) {
+		accept_take_back(w->seq);
+		final_count(DS_QUEUED, -1);
+		if (!w->open)
+			final_count(DS_DEAD, -1);
+		metric_add(M_events_refused, 1);
+	}
+	if (ok && !w->duplicate) {
+		metric_addv(M_events_accepted, (unsigned int)w->type, 1);
+		if (w->open)
+			queue.open_events++;
+	}
+	if (w->from == NULL || w->from->link == NULL)
+		return;
+	if (!ok) {
+		accept_refuse(w->from, w->token, EX_TEMPFAIL,
+		    store_error(queue.store), "");
+	} else {
+		pack_u64(&out, (uint64_t)w->seq);
+		pack_u8(&out, w->duplicate);
+		if (link_send_packed(w->from->link, QUEUE_EVENT_ACCEPT,
+		    w->token, &out) == -1)
+			log_warn("intake: cannot answer");
+		pack_free(&out);
+	}
+	link_release(w->from->link, w->frame_bytes);
+}
+
+void
+accept_committed(bool ok)
+{
+	struct pending *w;
+
+	if (!TAILQ_EMPTY(&pendings) && ok)
+		metric_set(M_queue_last_event_ms, clock_wall_ms());
+	if (!ok)
+		store_drop_accepts(queue.store);
+	while ((w = TAILQ_FIRST(&pendings)) != NULL) {
+		TAILQ_REMOVE(&pendings, w, entry);
+		accept_answer(w, ok);
+		if (ok && !w->duplicate)
+			query_event_accepted(w->seq);
+		free(w);
+	}
+}
+
+void
+accept_intake_lost(struct peer *p)
+{
+	struct pending *w;
+	struct packing *k, *next;
+
+	TAILQ_FOREACH(w, &pendings, entry)
+		if (w->from == p)
+			w->from = NULL;
+	TAILQ_FOREACH_SAFE(k, &packings, entry, next) {
+		if (k->from != p)
+			continue;
+		/* Not accepted yet: the new intake submits it again. */
+		k->from = NULL;
+	}
+}
+
+void
+accept_internal(const char *type, const char *title, const char *payload,
+    int64_t chat_id, int64_t thread)
+{
+	char id[UUID_SIZE], to[64];
+	struct submission s = { .severity = SEV_NORMAL };
+
+	uuid_v7(id);
+	snprintf(to, sizeof(to), "%lld:%lld", (long long)chat_id,
+	    (long long)thread);
+	s.id = id;
+	s.type = (char *)(uintptr_t)type;
+	s.source = (char *)(uintptr_t)"cctg";
+	s.task_id = id;
+	s.title = (char *)(uintptr_t)title;
+	s.to = to;
+	s.payload = (struct span){ payload, strlen(payload) };
+	accept_event(&s);
+}

@@ -1,0 +1,319 @@
+/*
+ * Updates: messages and presses of people, from Telegram by way of the
+ * poller.
+ *
+ * Each update acts once: its id is remembered in the same transaction as its
+ * effect, and telegram moves its offset only when that is on disk.  Whoever
+ * is not known gets silence, pairing codes apart.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/metrics.h"
+#include "workers/queue/note.h"
+#include "workers/queue/person.h"
+#include "workers/queue/response.h"
+#include "workers/queue/update.h"
+
+#define META_OFFSET "update.offset" /* "OFFSET MS": and when it came */
+#define META_BOT "update.bot"	    /* whose updates the offset counts */
+
+/*
+ * Telegram keeps updates for 24 hours, and chooses the ids anew after a week
+ * without any: an old offset would pass over those.
+ */
+#define OFFSET_MS (2 * 86400000LL)
+
+static int64_t offset;	    /* of the next update; all before have acted */
+static int64_t offset_ms;   /* wall time of the last */
+static uint64_t unseen;	    /* the last one acted on, not yet committed */
+static bool have_unseen;
+static struct peer *teller; /* who told it, and wants to hear of it */
+static char bot_name[64];
+
+static void update_bot(struct peer *);
+static void update_act(struct json_object *);
+static void update_message(struct json_object *);
+static void update_press(struct json_object *);
+static void update_member(struct json_object *);
+static void update_command(const char *, struct command_context *);
+static void update_text(struct command_context *, const char *);
+static void read_answerer(struct json_object *, struct answerer *);
+
+void
+update_start(void)
+{
+	char *text = store_get_meta(queue.store, META_OFFSET);
+	struct peer *p = worker_peer_next(PC_TELEGRAM, NULL);
+	char *end;
+
+	offset = text == NULL ? 0 : strtoll(text, &end, 10);
+	offset_ms = text == NULL ? 0 : strtoll(end, NULL, 10);
+	free(text);
+	if (offset_ms + OFFSET_MS < clock_wall_ms())
+		offset = 0;
+	if (p != NULL)
+		update_telegram_up(p);
+}
+
+void
+update_telegram_up(struct peer *p)
+{
+	struct packer out = { 0 };
+
+	have_unseen = false;
+	pack_i64(&out, offset);
+	if (link_send_packed(p->link, QUEUE_POLL_SET, 0, &out) == -1)
+		log_warn("telegram: cannot say where to poll from");
+	pack_free(&out);
+}
+
+/* The bot's own name: commands for another one are not ours. */
+enum link_verdict
+update_name(struct peer *p, const struct frame *f)
+{
+	struct unpacker u;
+	struct span name;
+
+	unpack_init(&u, f->data, f->len);
+	name = unpack_span(&u);
+	if (!unpack_done(&u) || name.len >= sizeof(bot_name))
+		return (LINK_BAD);
+	memcpy(bot_name, name.p, name.len);
+	bot_name[name.len] = '\0';
+	update_bot(p);
+	return (LINK_DONE);
+}
+
+/* Another bot's updates are counted anew. */
+static void
+update_bot(struct peer *p)
+{
+	char *before = store_get_meta(queue.store, META_BOT);
+
+	if (before == NULL || strcmp(before, bot_name) != 0) {
+		if (before != NULL) {
+			log_notice("this is another bot, @%s, not @%s: its "
+			    "updates are counted from the beginning",
+			    bot_name, before);
+			offset = 0;
+			update_telegram_up(p);
+		}
+		if (store_put_meta(queue.store, META_BOT, bot_name) == -1)
+			fatal("bot");
+		commit_soon();
+	}
+	free(before);
+}
+
+/* The telegram worker has gone; what it told comes again from the next. */
+void
+update_telegram_lost(struct peer *p)
+{
+	if (teller != p)
+		return;
+	teller = NULL;
+	have_unseen = false;
+}
+
+enum link_verdict
+update_tell(struct peer *p, const struct frame *f)
+{
+	int64_t id = (int64_t)f->id;
+	struct json_object *update;
+	const char *error;
+	struct unpacker u;
+	struct span text;
+	char value[48];
+
+	unpack_init(&u, f->data, f->len);
+	text = unpack_span(&u);
+	if (!unpack_done(&u) || id < 0)
+		return (LINK_BAD);
+	if (id >= offset || offset_ms + OFFSET_MS < clock_wall_ms()) {
+		update = json_parse(text.p, text.len, &error);
+		if (update != NULL)
+			update_act(update);
+		else
+			log_warnx("update %lld: %s; ignored", (long long)id,
+			    error);
+		json_object_put(update);
+		offset = id + 1;
+		offset_ms = clock_wall_ms();
+		snprintf(value, sizeof(value), "%lld %lld", (long long)offset,
+		    (long long)offset_ms);
+		if (store_put_meta(queue.store, META_OFFSET, value) == -1)
+			fatal("update");
+	}
+	unseen = f->id;
+	have_unseen = true;
+	teller = p;
+	commit_soon();
+	return (LINK_DONE);
+}
+
+void
+update_committed(void)
+{
+	if (!have_unseen || teller == NULL || teller->link == NULL)
+		return;
+	have_unseen = false;
+	if (link_send(teller->link, QUEUE_UPDATE_SEEN, unseen, NULL, 0) == -1)
+		log_warn("telegram: cannot confirm update %llu",
+		    (unsigned long long)unseen);
+}
+
+static void
+update_act(struct json_object *u)
+{
+	static const struct {
+		const char *key;
+		void (*act)(struct json_object *);
+	} kinds[] = {
+		{ "message", update_message },
+		{ "callback_query", update_press },
+		{ "my_chat_member", update_member },
+	};
+	struct json_object *o;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((o = json_path(u, kinds[i].key)) != NULL) {
+			metric_add(M_updates, 1);
+			kinds[i].act(o);
+		}
+}
+
+static void
+read_answerer(struct json_object *from, struct answerer *a)
+{
+	a->user_id = json_i64(from, "id", 0);
+	a->username = json_str(from, "username", NULL);
+	a->first_name = json_str(from, "first_name", NULL);
+}
+
+static void
+update_press(struct json_object *o)
+{
+	struct answerer a = { 0 };
+	const char *toast;
+
+	read_answerer(json_path(o, "from"), &a);
+	a.message_id = json_i64(o, "message.message_id", 0);
+	if (json_flag(o, "message.is_topic_message", false))
+		a.thread = json_i64(o, "message.message_thread_id", 0);
+	toast = prompt_press(json_str(o, "data", ""),
+	    json_i64(o, "message.chat.id", 0),
+	    person_role(a.user_id) >= ROLE_APPROVER, &a);
+	note_answer(json_str(o, "id", ""), toast);
+}
+
+/* Somebody unblocked the bot or let it in again. */
+static void
+update_member(struct json_object *o)
+{
+	const char *status = json_str(o, "new_chat_member.status", "");
+	int64_t chat_id = json_i64(o, "chat.id", 0);
+
+	if (strcmp(status, "member") != 0 &&
+	    strcmp(status, "administrator") != 0)
+		return;
+	for (struct chat *c = chat_first(); c != NULL; c = chat_next(c))
+		if (c->chat_id == chat_id && c->suspended)
+			chat_resume(c);
+}
+
+/* "/name@bot argument": false if it is for another bot. */
+static bool
+split_command(const char *text, char *name, size_t size,
+    const char **argument)
+{
+	size_t len = strcspn(text + 1, " \n\t@");
+	const char *rest = text + 1 + len;
+	size_t n;
+
+	snprintf(name, size, "%.*s", (int)len, text + 1);
+	if (*rest == '@') {
+		n = strcspn(++rest, " \n\t");
+		if (*bot_name != '\0' && (strlen(bot_name) != n ||
+		    strncasecmp(bot_name, rest, n) != 0))
+			return (false);
+		rest += n;
+	}
+	*argument = rest + strspn(rest, " \n\t");
+	return (true);
+}
+
+static void
+update_command(const char *text, struct command_context *c)
+{
+	const char *who = c->by.first_name != NULL ? c->by.first_name :
+	    c->by.username != NULL ? c->by.username : "";
+	char name[32];
+
+	if (!split_command(text, name, sizeof(name), &c->argument))
+		return;
+	if ((strcmp(name, "start") == 0 || strcmp(name, "pair") == 0) &&
+	    *c->argument != '\0' && c->role == ROLE_NONE) {
+		if (!person_redeem(c->by.user_id, who, c->argument))
+			return;
+		note_send(c->chat_id, c->thread, "🤝 Paired: you may answer "
+		    "questions now. /help lists what else there is.", NULL);
+		return;
+	}
+	if (c->role == ROLE_NONE)
+		return;
+	command_run(name, c);
+}
+
+/* What is neither command nor press: an answer, or words for the agent. */
+static void
+update_text(struct command_context *c, const char *text)
+{
+	struct store_event ev = { 0 };
+	int64_t seq;
+
+	if (c->role < ROLE_OPERATOR)
+		return;
+	if (c->reply_to != 0 && text != NULL && c->role >= ROLE_APPROVER &&
+	    prompt_reply(c->chat_id, c->reply_to, text, &c->by)) {
+		note_react(c->chat_id, c->by.message_id, "👍");
+		return;
+	}
+	if (c->reply_to == 0 ||
+	    (seq = recall_find(c->chat_id, c->reply_to)) == 0 ||
+	    store_get_event(queue.store, seq, false, &ev) != 1)
+		ev.id = ev.title = NULL;
+	response_text(&c->by, text, ev.id, ev.title);
+	if (queue.mode == MODE_LOCAL)
+		note_react(c->chat_id, c->by.message_id, "⚡");
+	else if (queue.mode == MODE_NOMAD)
+		note_send(c->chat_id, c->thread, "📱 Message received", NULL);
+}
+
+static void
+update_message(struct json_object *o)
+{
+	const char *text = json_str(o, "text", NULL);
+	struct command_context c = { 0 };
+
+	read_answerer(json_path(o, "from"), &c.by);
+	c.by.message_id = json_i64(o, "message_id", 0);
+	c.role = person_role(c.by.user_id);
+	c.chat_id = json_i64(o, "chat.id", 0);
+	c.reply_to = json_i64(o, "reply_to_message.message_id", 0);
+	if (json_flag(o, "is_topic_message", false))
+		c.thread = json_i64(o, "message_thread_id", 0);
+	for (struct chat *h = chat_first(); h != NULL; h = chat_next(h))
+		if (h->chat_id == c.chat_id && h->suspended)
+			chat_resume(h);
+	if (text != NULL && text[0] == '/')
+		update_command(text, &c);
+	else
+		update_text(&c, text);
+}

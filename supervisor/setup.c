@@ -113,18 +113,18 @@ static int
 setup_directory(const char *path, mode_t mode, uid_t owner)
 {
 	struct stat st;
+	int made;
 
 	if (path == NULL || path[0] == '\0') {
 		errno = ENOENT;
 		return (-1);
 	}
-	if (mkdir(path, mode) == -1) {
-		if (errno == ENOENT && (setup_parents(path) == -1 ||
-		    mkdir(path, mode) == -1))
-			return (-1);
-		if (errno != EEXIST && errno != ENOENT)
-			return (-1);
-	}
+	made = mkdir(path, mode);
+	if (made == -1 && errno == ENOENT && setup_parents(path) == 0)
+		made = mkdir(path, mode);
+	/* Another one that starts now may have made it. */
+	if (made == -1 && errno != EEXIST)
+		return (-1);
 	if (stat(path, &st) == -1)
 		return (-1);
 	if (!S_ISDIR(st.st_mode)) {

@@ -458,7 +458,10 @@ def test_connection_closed_while_writing(worker_factory):
                     peer, _ = listener.accept()
                     head = peer.recv(1024)
                     if head.startswith(b"GET"):
+                        # Else the document may go on this connection,
+                        # whose end then leaves open what was written.
                         peer.sendall(b"HTTP/1.1 200 OK\r\n"
+                                     b"Connection: close\r\n"
                                      b"Content-Length: 25\r\n\r\n"
                                      b'{"ok":true,"result":true}')
                     peer.close()

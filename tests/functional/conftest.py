@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+from intakelib import Intake  # noqa: E402
 from simlib import Sim  # noqa: E402
 from submitlib import config_for  # noqa: E402
 from treelib import Tree  # noqa: E402
@@ -68,3 +69,23 @@ def tree_for(tmp_path):
         code = tree.stop()
         print(tree.log()[-8000:])
         assert code == 0
+
+
+@pytest.fixture
+def intake_factory(tmp_path):
+    """Start cctg-intake alone; all are stopped at the end."""
+    started = []
+
+    def start(**options):
+        started.append(Intake(tmp_path, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def intake(intake_factory):
+    """cctg-intake alone, with its defaults."""
+    return intake_factory()

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
+from intakelib import ROOT
 from simlib import wait_for
-from test_intake import ROOT, intake, intake_factory  # noqa: F401
 
 NAME = "telegram_callback_42_20261121_045000_%06d_ab12.json"
 DAY_S = 86400

@@ -98,7 +98,7 @@ def test_slow_telegram_and_fast_producer_stay_small(tree_for, sim):
     seconds, most = (120, 1000000) if DEEP else (6, 20000)
     tree = tree_for(sim)
     sim.fault("delay", count=-1, ms=500)
-    ids, refused, peak = [], 0, 0
+    ids, peak = [], 0
     done = threading.Event()
 
     def produce():

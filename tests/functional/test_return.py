@@ -1,7 +1,6 @@
 """The way back: from a press, a reply or a command in the chat to the one
 who asked, whatever dies meanwhile."""
 
-import json
 import re
 import stat
 import time

@@ -161,7 +161,10 @@ def restart_whole(tree):
 
 
 def lose(tree, what):
-    """Kill a worker, or the supervisor; return when all is well again."""
+    """Kill a worker, or the supervisor; return when all is well again.  What
+    the simulator has is known to the queue by then: else it would be sent
+    again, and the first copy be nobody's."""
+    tree.wait_settled()
     if what == "supervisor":
         restart_whole(tree)
     else:

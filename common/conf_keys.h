@@ -54,34 +54,29 @@
 	T(ADDRESSES, struct conf_list, "")              \
 	T(IDS, struct conf_ids, "")
 
-#define C_SUP F_SUP
-#define C_REDIS (1U << PC_REDIS)
-
 #define CONF_KEYS(K)                                                          \
-	K(TOP, state_dir, PATH, state_dir, "", "", F_QUEUE | F_MONITOR,       \
-	    RESTART, "where the store is kept")                               \
-	K(TOP, runtime_dir, PATH, runtime_dir, "", "",                        \
-	    F_INTAKE | F_MONITOR, RESTART,                                    \
+	K(TOP, state_dir, PATH, state_dir, "", "", F_QUEUE, RESTART,          \
+	    "where the store is kept")                                        \
+	K(TOP, runtime_dir, PATH, runtime_dir, "", "", F_SUP, RESTART,        \
 	    "where control.sock, submit.sock and cctgd.lock are")             \
 	K(TOP, events_dir, PATH, events_dir, "", "", F_INTAKE, RESTART,       \
 	    "where event files are dropped")                                  \
-	K(TOP, responses_dir, PATH, responses_dir, "", "",                    \
-	    F_INTAKE | F_QUEUE, RESTART, "where response files are written")  \
+	K(TOP, responses_dir, PATH, responses_dir, "", "", F_INTAKE, RESTART, \
+	    "where response files are written")                               \
 	K(TOP, responses_keep, DURATION, responses_keep_ms, "30d",            \
 	    "0s..3650d", F_INTAKE, RELOAD,                                    \
 	    "older response files are removed; 0: never")                     \
-	K(TOP, user, TEXT, user, "cctg", "", C_SUP, RESTART,                  \
+	K(TOP, user, TEXT, user, "cctg", "", F_SUP, RESTART,                  \
 	    "the user that the workers run as when started as root")          \
-	K(TOP, group, TEXT, group, "cctg", "", C_SUP | F_INTAKE, RESTART,     \
+	K(TOP, group, TEXT, group, "cctg", "", F_SUP | F_INTAKE, RESTART,     \
 	    "the group of the workers and of the sockets")                    \
 	K(TOP, mode, WORD, mode, "local", "local nomad mute muted=mute",      \
 	    F_QUEUE, RELOAD, "the mode of a new store")                       \
-	K(TOP, timezone, ZONE, timezone, "", "",                              \
-	    F_FORMAT | F_QUEUE | F_TELEGRAM | F_MONITOR, RELOAD,              \
+	K(TOP, timezone, ZONE, timezone, "", "", F_FORMAT | F_QUEUE, RELOAD,  \
 	    "the zone of the times shown and of quiet_hours")                 \
 	K(TOP, style, WORD, style, "concise",                                 \
-	    "concise detailed verbose=detailed full=detailed",                \
-	    F_QUEUE | F_FORMAT, RELOAD, "how much of an event is shown")      \
+	    "concise detailed verbose=detailed full=detailed", F_QUEUE,       \
+	    RELOAD, "how much of an event is shown")                          \
 	K(TOP, quiet_hours, HOURS, quiet_hours, "", "", F_QUEUE, RELOAD,      \
 	    "low and normal events are held between these times")             \
 	K(TOP, ttl, DURATION, ttl_ms, "7d", "1s..3650d", F_QUEUE, RELOAD,     \
@@ -90,21 +85,19 @@
 	    F_QUEUE, RELOAD,                                                  \
 	    "equal events within this time are one")                          \
 	K(TOP, shutdown_grace, DURATION, shutdown_grace_ms, "5s",             \
-	    "0s..10m", C_SUP, RELOAD, "how long a stop waits for the workers") \
-	K(TOP, log, WORD, log, "brief", "brief verbose", C_SUP, RELOAD,       \
+	    "0s..10m", F_SUP, RELOAD, "how long a stop waits for the workers") \
+	K(TOP, log, WORD, log, "brief", "brief verbose", F_SUP, RELOAD,       \
 	    "how much is logged")                                             \
-	K(TELEGRAM, token_file, PATH, token_file, "", "", C_SUP, RELOAD,      \
+	K(TELEGRAM, token_file, PATH, token_file, "", "", F_SUP, RELOAD,      \
 	    "the file that holds the bot's token")                            \
 	K(TELEGRAM, api_url, URL, api_url, "https://api.telegram.org", "",    \
 	    F_TELEGRAM, RELOAD, "the Bot API")                                \
-	K(TELEGRAM, allow_insecure, FLAG, allow_insecure, "false", "",        \
-	    F_TELEGRAM, RELOAD, "http to another host is allowed")            \
-	K(TELEGRAM, allowed_users, IDS, allowed_users, "", "",                \
-	    F_QUEUE | F_TELEGRAM, RELOAD,                                     \
-	    "the numeric ids of the people who may decide")                   \
-	K(TELEGRAM, mark_resent, FLAG, mark_resent, "true", "",               \
-	    F_QUEUE | F_FORMAT, RELOAD,                                       \
-	    "mark a message that may be a repetition")                        \
+	K(TELEGRAM, allow_insecure, FLAG, allow_insecure, "false", "", F_SUP, \
+	    RELOAD, "http to another host is allowed")                        \
+	K(TELEGRAM, allowed_users, IDS, allowed_users, "", "", F_QUEUE,       \
+	    RELOAD, "the numeric ids of the people who may decide")           \
+	K(TELEGRAM, mark_resent, FLAG, mark_resent, "true", "", F_QUEUE,      \
+	    RELOAD, "mark a message that may be a repetition")                \
 	K(TELEGRAM, connect_timeout, DURATION, connect_timeout_ms, "10s",     \
 	    "100ms..10m", F_TELEGRAM, RELOAD,                                 \
 	    "how long a connection may take to come about")                   \
@@ -113,17 +106,14 @@
 	K(TELEGRAM, poll_timeout, DURATION, poll_timeout_ms, "50s",           \
 	    "1s..50s", F_TELEGRAM, RELOAD,                                    \
 	    "how long a poll for updates waits for one")                      \
-	K(RATE, global, NUMBER, rate_global, "30", "0..10000",                \
-	    F_QUEUE | F_TELEGRAM, RELOAD,                                     \
-	    "messages a second of the whole bot; 0: no limit")                \
-	K(RATE, private, NUMBER, rate_private, "1", "0..10000",               \
-	    F_QUEUE | F_TELEGRAM, RELOAD,                                     \
-	    "messages a second to one person; 0: no limit")                   \
+	K(RATE, global, NUMBER, rate_global, "30", "0..10000", F_QUEUE,       \
+	    RELOAD, "messages a second of the whole bot; 0: no limit")        \
+	K(RATE, private, NUMBER, rate_private, "1", "0..10000", F_QUEUE,      \
+	    RELOAD, "messages a second to one person; 0: no limit")           \
 	K(RATE, private_burst, NUMBER, rate_private_burst, "3", "1..10000",   \
-	    F_QUEUE | F_TELEGRAM, RELOAD,                                     \
-	    "messages to one person that may go at once")                     \
+	    F_QUEUE, RELOAD, "messages to one person that may go at once")    \
 	K(RATE, group_per_minute, NUMBER, rate_group_per_minute, "20",        \
-	    "0..600000", F_QUEUE | F_TELEGRAM, RELOAD,                        \
+	    "0..600000", F_QUEUE, RELOAD,                                     \
 	    "messages a minute to one group; 0: no limit")                    \
 	K(DIGEST, after, DURATION, digest_after_ms, "10s", "0s..1h",          \
 	    F_QUEUE, RELOAD,                                                  \
@@ -132,16 +122,16 @@
 	    F_QUEUE, RELOAD, "how long a digest waits for more events")       \
 	K(DIGEST, max, INTEGER, digest_max, "200", "2..1000", F_QUEUE,        \
 	    RELOAD, "the most events in a digest")                            \
-	K(WORKERS, analyze, INTEGER, workers_analyze, "0", "0..16", C_SUP,    \
+	K(WORKERS, analyze, INTEGER, workers_analyze, "0", "0..16", F_SUP,    \
 	    RELOAD, "size of the pool; 0: three quarters of the cores")       \
-	K(WORKERS, format, INTEGER, workers_format, "0", "0..16", C_SUP,      \
+	K(WORKERS, format, INTEGER, workers_format, "0", "0..16", F_SUP,      \
 	    RELOAD, "size of the pool; 0: three quarters of the cores")       \
-	K(WORKERS, compress, INTEGER, workers_compress, "0", "0..16", C_SUP,  \
+	K(WORKERS, compress, INTEGER, workers_compress, "0", "0..16", F_SUP,  \
 	    RELOAD, "size of the pool; 0: three quarters of the cores")       \
 	K(COMPRESSION, level, INTEGER, compression_level, "1", "0..12",       \
 	    F_QUEUE | F_COMPRESS, RELOAD, "of lz4; 0: nothing is compressed") \
 	K(COMPRESSION, min_size, SIZE, compression_min_bytes, "4096",         \
-	    "0..1G", F_QUEUE | F_COMPRESS, RELOAD,                            \
+	    "0..1G", F_QUEUE, RELOAD,                                         \
 	    "smaller payloads are stored as they are")                        \
 	K(HISTORY, keep, DURATION, history_keep_ms, "30d", "1m..3650d",       \
 	    F_QUEUE, RELOAD, "how long delivered events are kept")            \
@@ -155,35 +145,34 @@
 	    F_QUEUE, RELOAD, "the most bytes kept for them; 0: no limit")     \
 	K(QUEUE, max_size, SIZE, queue_max_bytes, "4G", "0..1T", F_QUEUE,     \
 	    RELOAD, "a larger store takes no more events; 0: no limit")       \
-	K(REDIS, url, URL, redis_url, "", "", C_REDIS, RELOAD,                \
+	K(REDIS, url, URL, redis_url, "", "", F_REDIS, RELOAD,                \
 	    "the server; empty: no Redis")                                    \
-	K(REDIS, stream, TEXT, redis_stream, "cctg:events", "", C_REDIS,      \
+	K(REDIS, stream, TEXT, redis_stream, "cctg:events", "", F_REDIS,      \
 	    RELOAD, "the stream that is read")                                \
-	K(REDIS, group, TEXT, redis_group, "cctg", "", C_REDIS, RELOAD,       \
+	K(REDIS, group, TEXT, redis_group, "cctg", "", F_REDIS, RELOAD,       \
 	    "the consumer group")                                             \
 	K(MONITOR, listen, ADDRESSES, monitor_listen,                         \
-	    "127.0.0.1:8080 [::1]:8080", "", F_MONITOR, RESTART,              \
+	    "127.0.0.1:8080 [::1]:8080", "", F_SUP, RESTART,                  \
 	    "where /health and /metrics are served; empty: nowhere")          \
-	K(MONITOR, token_file, PATH, monitor_token_file, "", "", C_SUP, RELOAD, \
-	    "the file with the bearer token of /metrics and /report")         \
-	K(INTAKE, http, ADDRESS, intake_http, "", "", F_INTAKE, RESTART,      \
+	K(MONITOR, token_file, PATH, monitor_token_file, "", "", F_SUP,       \
+	    RELOAD, "the file with the bearer token of /metrics and /report") \
+	K(INTAKE, http, ADDRESS, intake_http, "", "", F_SUP, RESTART,         \
 	    "where events are taken by HTTP POST; empty: nowhere")            \
-	K(INTAKE, token_file, PATH, intake_token_file, "", "", C_SUP, RELOAD, \
+	K(INTAKE, token_file, PATH, intake_token_file, "", "", F_SUP, RELOAD, \
 	    "the file with the bearer token of HTTP POST")                    \
 	K(WATCHDOG, heartbeat, DURATION, heartbeat_ms, "3s", "2s..10m",       \
-	    C_SUP, RELOAD,                                                    \
+	    F_SUP, RELOAD,                                                    \
 	    "a worker without a turn for so long is stuck")                   \
 	K(WATCHDOG, memory_soft, SIZE, memory_soft_bytes, "48M", "8M..1T",    \
-	    C_SUP, RELOAD, "a worker larger than this is replaced")           \
+	    F_SUP, RELOAD, "a worker larger than this is replaced")           \
 	K(WATCHDOG, memory_hard, SIZE, memory_hard_bytes, "96M", "8M..1T",    \
-	    C_SUP, RELOAD, "a worker larger than this is killed")
+	    F_SUP, RELOAD, "a worker larger than this is killed")
 
 #define CONF_CHAT_KEYS(K)                                                     \
-	K(CHAT, id, INTEGER, id, "0",                                         \
-	    "-9007199254740991..9007199254740991", F_QUEUE | F_TELEGRAM,      \
-	    RELOAD, "the chat's number")                                      \
-	K(CHAT, thread, INTEGER, thread, "0", "0..2147483647",                \
-	    F_QUEUE | F_TELEGRAM, RELOAD, "the topic in a forum; 0: none")
+	K(CHAT, id, INTEGER, id, "0", "-9007199254740991..9007199254740991",  \
+	    F_QUEUE, RELOAD, "the chat's number")                             \
+	K(CHAT, thread, INTEGER, thread, "0", "0..2147483647", F_QUEUE,       \
+	    RELOAD, "the topic in a forum; 0: none")
 
 #define CONF_ROUTE_KEYS(K)                                                    \
 	K(ROUTE, type, TEXTS, type, "", "", F_QUEUE, RELOAD,                  \

@@ -46,6 +46,7 @@ enum process_class {
 #define F_QUEUE (1U << PC_QUEUE)
 #define F_INTAKE (1U << PC_INTAKE)
 #define F_TELEGRAM (1U << PC_TELEGRAM)
+#define F_REDIS (1U << PC_REDIS)
 #define F_MONITOR (1U << PC_MONITOR)
 #define F_ANALYZE (1U << PC_ANALYZE)
 #define F_FORMAT (1U << PC_FORMAT)
@@ -239,7 +240,7 @@ enum call_method {
 
 /*
  * How a call to Telegram ended (DESIGN sections 3 and 8).
- * O(NAME, "name", sent) where sent is no, yes or maybe.
+ * O(NAME, "name").
  */
 #define CALL_OUTCOMES(O)                                                  \
 	O(DELIVERED, "delivered")      /* 200 with the message's id */    \

@@ -15,8 +15,6 @@
 #include "common/nitems.h"
 #include "supervisor/supervisor.h"
 
-#define F_REDIS (1U << PC_REDIS)
-
 /* What is asked of whom, until which percentage of the grace. */
 static const struct phase {
 	const char *name;
@@ -89,7 +87,7 @@ shutdown_enter(void)
 	TAILQ_FOREACH(c, &sup.children, entry)
 		if (p->classes & 1U << c->worker->class)
 			shutdown_ask(c, p->ask, (uint32_t)left_ms);
-	tv = (struct timeval){left_ms / 1000, left_ms % 1000 * 1000};
+	tv = clock_timeval(left_ms);
 	if (timer == NULL || evtimer_add(timer, &tv) == -1)
 		shutdown_timercb(-1, 0, NULL);
 }

@@ -632,7 +632,7 @@ def test_reload_with_an_error_keeps_the_old(tree):
 
 def test_reload_replaces_only_who_is_concerned(tree):
     before = {w["name"]: w["pid"] for w in tree.status()["workers"]}
-    tree.write_config(SMALL + 'style = "detailed"\n')
+    tree.write_config(SMALL + 'timezone = "Asia/Tokyo"\n')
     answer = tree.ask("reload")
     assert answer["ok"] and answer["restart_keys"] == []
     assert "format/0" in answer["replaced"]

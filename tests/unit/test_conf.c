@@ -420,10 +420,11 @@ test_diff_names_classes_and_restart_keys(void **state)
 	assert_non_null(load("state_dir = /a\nruntime_dir = /r\n"));
 	old = conf;
 	conf = NULL;
-	assert_non_null(load("state_dir = /b\nruntime_dir = /r\nstyle = detailed\n"
+	assert_non_null(load("state_dir = /b\nruntime_dir = /r\n"
+	    "style = detailed\n"
 	    "workers { format = 3 }\n"));
 	assert_int_equal(conf_diff(old, conf, &restart),
-	    F_QUEUE | F_FORMAT | F_SUP);
+	    F_QUEUE | F_SUP);
 	assert_int_equal(restart.n, 1);
 	assert_string_equal(restart.v[0], "state_dir");
 	assert_string_equal(conf->state_dir, "/a");
@@ -431,7 +432,8 @@ test_diff_names_classes_and_restart_keys(void **state)
 	conf_free(old);
 	old = conf;
 	conf = NULL;
-	assert_non_null(load("state_dir = /a\nruntime_dir = /r\nstyle = detailed\n"
+	assert_non_null(load("state_dir = /a\nruntime_dir = /r\n"
+	    "style = detailed\n"
 	    "workers { format = 3 }\n"));
 	assert_int_equal(conf_diff(old, conf, &restart), 0);
 	conf_free(old);

@@ -115,6 +115,10 @@ queue_configure(struct json_object *o, bool first)
 		queue.prune.max_bytes = queue.max_bytes / 4 * 3;
 	queue.archive_after_ms = json_i64(o, "history.archive_after_ms",
 	    3600000);
+	if (json_i64(o, "compression.level", 1) == 0) {
+		queue.compress_min_bytes = INT64_MAX;
+		queue.archive_after_ms = 0;
+	}
 	if (setenv("TZ", json_str(o, "timezone", "UTC"), 1) == 0)
 		tzset();
 	person_configure(o);

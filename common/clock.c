@@ -1,6 +1,8 @@
 /*
  * Clocks, RFC 3339 and durations; see clock.h.  No state.
  */
+#include <sys/time.h>
+
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
@@ -47,10 +49,12 @@ clock_wall_ms(void)
 	return (clock_read(CLOCK_REALTIME, 1000));
 }
 
-int64_t
-clock_wall_us(void)
+struct timeval
+clock_timeval(int64_t ms)
 {
-	return (clock_read(CLOCK_REALTIME, 1000000));
+	if (ms < 0)
+		ms = 0;
+	return ((struct timeval){ ms / 1000, ms % 1000 * 1000 });
 }
 
 char *

@@ -5,15 +5,19 @@
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 
+#include <sys/time.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
+/* Since some moment before the start, in the unit of the name. */
 int64_t clock_mono_ns(void);
 int64_t clock_mono_us(void);
 int64_t clock_mono_ms(void);
 /* Milliseconds since 1970, UTC. */
 int64_t clock_wall_ms(void);
-int64_t clock_wall_us(void);
+/* A time span as libevent wants it; a negative one counts as 0. */
+struct timeval clock_timeval(int64_t ms);
 
 #define RFC3339_SIZE sizeof("2026-11-21T04:50:08.105Z")
 /* "2026-11-21T04:50:08.105Z"; returns buf, of RFC3339_SIZE bytes at least. */

@@ -163,12 +163,7 @@ char *conf_export(const struct conf *, enum process_class);
 unsigned int conf_diff(struct conf *old, struct conf *new, struct conf_list *);
 void conf_list_free(struct conf_list *);
 
-/* The words of mode, style and log. */
-const char *conf_word(const struct conf_key *, int value);
 /* Row of "telegram.rate.global", or NULL. */
 const struct conf_key *conf_key_find(const char *path);
-
-/* "64K", "48M", "1G", "512": bytes, or -1. */
-int64_t size_parse_bytes(const char *);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "common/conf_private.h"
 
+static bool is_loopback(const char *host);
 static void check_api_url(struct conf_load *);
 static void check_redis(struct conf_load *);
 static void check_chats(struct conf_load *);
@@ -71,8 +72,8 @@ url_host(const char *url, char *host, size_t size)
 	snprintf(host, size, "%.*s", (int)len, from);
 }
 
-bool
-conf_loopback(const char *host)
+static bool
+is_loopback(const char *host)
 {
 	struct in_addr v4;
 	struct in6_addr v6;
@@ -100,7 +101,7 @@ check_api_url(struct conf_load *load)
 	else if (*host == '\0')
 		conf_problem_key(load, true, "telegram.api_url",
 		    "api_url: the URL names no host");
-	else if (strncasecmp(url, "http://", 7) == 0 && !conf_loopback(host) &&
+	else if (strncasecmp(url, "http://", 7) == 0 && !is_loopback(host) &&
 	    !load->conf->allow_insecure)
 		conf_problem_key(load, true, "telegram.api_url",
 		    "api_url: http would show the token to the network; use "
@@ -188,7 +189,7 @@ check_listeners(struct conf_load *load)
 	if (*conf->intake_http == '\0')
 		return;
 	url_host(conf->intake_http, host, sizeof(host));
-	if (!conf_loopback(host) && conf->intake_token == NULL &&
+	if (!is_loopback(host) && conf->intake_token == NULL &&
 	    *conf->intake_token_file == '\0')
 		conf_problem_key(load, true, "intake.http",
 		    "http: an address other than loopback needs a token_file");

@@ -44,11 +44,15 @@ char *conf_slurp(const char *path, size_t max, size_t *len, mode_t *);
  */
 int conf_value_set(const struct conf_key *, void *base, const char *text,
     bool first, char *why, size_t size);
+/* Set it to its default; free what it holds. */
 void conf_value_default(const struct conf_key *, void *base);
 void conf_value_free(const struct conf_key *, void *base);
+/* A new value, as the workers are told; NULL for JSON's null. */
 struct json_object *conf_value_json(const struct conf_key *, const void *base);
+/* Bytes of a member of that type. */
 size_t conf_value_size(enum conf_type);
 bool conf_type_is_list(enum conf_type);
+/* Append a copy.  0, or -1 without memory. */
 int conf_list_add(struct conf_list *, const char *);
 
 /* conf_file.c: parse text, the content of path; comments get lost. */
@@ -62,8 +66,11 @@ void conf_file_parse(struct conf_load *, const char *path, char *text);
 const char *conf_text_clean(char *text, int *line);
 
 /* conf_env.c */
+/* Append the assignments of a .env file, if it is there. */
 void conf_dotenv_read(struct conf_load *, const char *path);
+/* A variable of the environment or, after it, of .env; NULL: not set. */
 const char *conf_env(const struct conf_load *, const char *name);
+/* Set the keys for which there is a variable. */
 void conf_env_apply(struct conf_load *);
 
 /* conf_token.c */
@@ -71,6 +78,5 @@ void conf_tokens_read(struct conf_load *);
 
 /* conf_check.c */
 void conf_check(struct conf_load *);
-bool conf_loopback(const char *host);
 
 #endif

@@ -56,6 +56,8 @@ static int check_address(const char *, char *, size_t);
 static int check_range(const struct conf_key *, int64_t value,
     int64_t (*parse)(const char *), const char *text, char *, size_t);
 static int64_t parse_integer(const char *);
+static int64_t parse_size(const char *);
+static const char *word_name(const struct conf_key *, int value);
 static int minutes_parse(const char **);
 
 static const setter setters[] = {
@@ -362,8 +364,8 @@ set_word(const struct conf_key *key, void *m, const char *text, char *why,
 	return (0);
 }
 
-const char *
-conf_word(const struct conf_key *key, int value)
+static const char *
+word_name(const struct conf_key *key, int value)
 {
 	static char word[32];
 	const char *p = key->accepts;
@@ -471,8 +473,9 @@ set_duration(const struct conf_key *key, void *m, const char *text, char *why,
 	return (0);
 }
 
-int64_t
-size_parse_bytes(const char *text)
+/* "64K", "48M", "1G", "512": bytes, or -1. */
+static int64_t
+parse_size(const char *text)
 {
 	static const char units[] = "KMGT";
 	const char *unit;
@@ -504,12 +507,12 @@ set_size(const struct conf_key *key, void *m, const char *text, char *why,
 {
 	int64_t v;
 
-	if ((v = size_parse_bytes(text)) == -1) {
+	if ((v = parse_size(text)) == -1) {
 		snprintf(why, size, "%s: \"%.100s\" is not a size such as "
 		    "4096, 48M or 1G", key->name, text);
 		return (-1);
 	}
-	if (check_range(key, v, size_parse_bytes, text, why, size) == -1)
+	if (check_range(key, v, parse_size, text, why, size) == -1)
 		return (-1);
 	*(int64_t *)m = v;
 	return (0);
@@ -661,7 +664,7 @@ conf_value_json(const struct conf_key *key, const void *base)
 	case CT_FLAG:
 		return (json_object_new_boolean(*(const bool *)m));
 	case CT_WORD:
-		return (json_object_new_string(conf_word(key,
+		return (json_object_new_string(word_name(key,
 		    *(const int *)m)));
 	case CT_INTEGER:
 	case CT_DURATION:

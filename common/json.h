@@ -22,8 +22,9 @@ bool json_flag(struct json_object *, const char *path, bool def);
  * at most 40000 objects and arrays, with nothing but white space behind it.
  * The tokener is kept for the next call.
  * Numbers are written again as they came; an integer that 64 bits do not hold
- * becomes a string.  Invalid UTF-8 within strings passes.  Returns NULL and, through error, a
- * static text; a bare null is an error, too.
+ * becomes a string.  Invalid UTF-8 within strings passes.  Returns an object
+ * to be put, or NULL and, through error, a static text; a bare null is an
+ * error, too.
  */
 struct json_object *json_parse(const char *, size_t len, const char **error);
 

@@ -1,10 +1,11 @@
 /*
- * Label values of the metric vectors; the cells themselves are in the slot
+ * Words for the values of gauges and labels of vectors; the cells themselves are in the slot
  * (scoreboard.c).
  */
 #include <stddef.h>
 
 #include "common/metrics.h"
+#include "common/nitems.h"
 #include "ipc/link.h"
 
 static const char *const type_names[NEVENTTYPES] = {
@@ -38,6 +39,26 @@ static const char *const outcome_labels[NOUTCOMES] = {
 	CALL_OUTCOMES(OUTCOME_LABEL)
 #undef OUTCOME_LABEL
 };
+
+static const struct {
+	enum metric gauge;
+	int64_t n;
+	const char *word[4];
+} gauge_words[] = {
+	{ M_queue_mode, 3, { "local", "nomad", "mute" } },
+	{ M_telegram_state, 4, { "off", "connected", "degraded", "down" } },
+	{ M_telegram_poller, 3, { "off", "polling", "conflict" } },
+};
+
+const char *
+metrics_word(enum metric gauge, int64_t v)
+{
+	for (size_t i = 0; i < nitems(gauge_words); i++)
+		if (gauge_words[i].gauge == gauge)
+			return (gauge_words[i].word[v < 0 ||
+			    v >= gauge_words[i].n ? 0 : v]);
+	return (NULL);
+}
 
 const char *
 metrics_label(enum metric first, unsigned int i)

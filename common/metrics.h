@@ -106,7 +106,7 @@
 	/* supervisor */                                                       \
 	C(worker_restarts, "Workers started again")                            \
 	C(control_requests, "Requests on control.sock")                        \
-	C(control_bad_requests, "Requests on control.sock answered with an error")
+	C(control_bad_requests, "Requests on control.sock with an error")
 
 enum metric {
 #define METRIC_ONE(name, help) M_##name,
@@ -128,6 +128,13 @@ void metric_set(enum metric, int64_t);
 int64_t metric_get(enum metric);
 void metric_observe_us(enum metric, int64_t us);
 
+/*
+ * What the value of a gauge that is no number stands for: of queue_mode,
+ * telegram_state and telegram_poller.  A value that it cannot have, which is
+ * what a reader of another's slot must expect, counts as 0; NULL for other
+ * gauges.
+ */
+const char *metrics_word(enum metric, int64_t value);
 /* The value of a vector's label at index, e.g. "task_failed"; NULL if none. */
 const char *metrics_label(enum metric first, unsigned int index);
 /* The index of an error for telegram_errors from an HTTP or API code (0:

@@ -80,7 +80,7 @@ struct board_row {
 	_Atomic int32_t pid;
 	_Atomic uint64_t restarts, crashes;
 	_Atomic int64_t ready_since_ms; /* wall clock; 0 not ready */
-	_Atomic int64_t unready_ms;	/* not ready since, monotonic; 0 it is */
+	_Atomic int64_t unready_ms;	/* since when, monotonic; 0: ready */
 	_Atomic int64_t ready_ms;	/* from fork to ready, last time */
 	_Atomic uint64_t rss_bytes, pss_bytes, cpu_us;
 };
@@ -118,6 +118,7 @@ void slot_turn(void);
 /* A job begins and ends.  More than SLOT_JOBS at once: not shown. */
 void slot_job_begin(uint64_t id);
 void slot_job_end(uint64_t id);
+/* What the worker says about itself, cut to fit. */
 void slot_note(const char *);
 /* The entry of a link to that peer, marked up; NULL when all are taken. */
 struct slot_link *slot_link_up(uint32_t class, uint32_t index);

@@ -41,9 +41,7 @@ talk_open(struct talk *t, const char *path, int64_t deadline_ms)
 		return (-1);
 	/* A connect() to a full backlog waits as long as a send() may. */
 	if (deadline_ms != TALK_FOREVER) {
-		left_ms = left_ms < 1 ? 1 : left_ms;
-		tv.tv_sec = left_ms / 1000;
-		tv.tv_usec = left_ms % 1000 * 1000;
+		tv = clock_timeval(left_ms < 1 ? 1 : left_ms);
 		(void)setsockopt(t->fd, SOL_SOCKET, SO_SNDTIMEO, &tv,
 		    sizeof(tv));
 	}

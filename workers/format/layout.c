@@ -75,7 +75,8 @@ layout_member(struct json_object *o, const char *key)
 	return (value_scalar(v));
 }
 
-void
+/* "⏰ 21/Nov/26 05:50" for what is RFC 3339, anything else as it is. */
+static void
 layout_time(struct text *t, struct span s)
 {
 	char buf[HUMAN_SIZE];

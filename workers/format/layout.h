@@ -52,8 +52,6 @@ struct span layout_member(struct json_object *, const char *key);
 
 /* Lay out an event into l->text; l->text, ask, event, unclipped are given. */
 void layout_event(struct layout *);
-/* "⏰ 21/Nov/26 05:50" for what is RFC 3339, anything else as it is. */
-void layout_time(struct text *, struct span timestamp);
 
 /* value.c */
 

@@ -251,7 +251,8 @@ escape(struct buf *out, const char *p, size_t n, bool attribute)
 	buf_add(out, from, (size_t)(p - from));
 }
 
-void
+/* Plain text as HTML. */
+static void
 text_escape(struct buf *out, const char *p, size_t n)
 {
 	escape(out, p, n, false);

@@ -81,7 +81,5 @@ void text_end(struct text *);
 
 /* Bytes begin..end of plain as HTML, entities cut and reopened to fit. */
 void text_html(const struct text *, size_t begin, size_t end, struct buf *);
-/* Plain text as HTML. */
-void text_escape(struct buf *, const char *, size_t);
 
 #endif

@@ -719,14 +719,10 @@ static void
 files_schedule(int64_t at_ms)
 {
 	struct timeval tv;
-	int64_t ms;
 
 	if (at_ms >= timer_ms)
 		return;
 	timer_ms = at_ms;
-	if ((ms = at_ms - clock_mono_ms()) < 0)
-		ms = 0;
-	tv.tv_sec = ms / 1000;
-	tv.tv_usec = ms % 1000 * 1000;
+	tv = clock_timeval(at_ms - clock_mono_ms());
 	evtimer_add(timer, &tv);
 }

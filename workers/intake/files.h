@@ -65,13 +65,16 @@ struct file *filetab_find(const char *name);
 struct file *filetab_new(const char *name);
 /* Put a new file into the table as FS_QUEUED; -1 if it is full. */
 int filetab_insert(struct file *);
+/* To the end of its new state's list, and to the front of it. */
 void filetab_move(struct file *, enum file_state);
-/* … to the front of its new list. */
 void filetab_move_first(struct file *, enum file_state);
+/* Take it out and free it. */
 void filetab_drop(struct file *);
+/* Those of a state, in their order; NULL at the end. */
 struct file *filetab_first(enum file_state);
 struct file *filetab_last(enum file_state);
 struct file *filetab_next(struct file *);
+/* How many are in a state, and in all. */
 size_t filetab_count(enum file_state);
 size_t filetab_size(void);
 
@@ -82,6 +85,7 @@ enum file_verdict {
 };
 /* Is this the name of an event file? */
 bool verdict_name(const char *);
+/* What of a file changes when it is written again; and is it the same? */
 void verdict_stamp(struct file_stamp *, const struct stat *);
 bool verdict_same(const struct file_stamp *, const struct file_stamp *);
 /*
@@ -96,12 +100,12 @@ enum file_verdict verdict_broken(int64_t since_ms, int64_t now_ms,
  * may be removed.  A time in the future counts as now.
  */
 int64_t verdict_remove_ms(int64_t mtime_ns, int64_t wall_ms, int64_t mono_ms);
-/* A hash of the content, quicker than hash64(), for this process only. */
 /* May a response have this name?  It ends in .json and is in no other
  * directory, nor hidden. */
 bool verdict_response(const char *, size_t len);
 /* Is that file a response that we, or cctelegram, have written? */
 bool verdict_ours(const char *);
+/* A hash of the content, quicker than hash64(), for this process only. */
 uint64_t verdict_hash(const char *, size_t);
 /* Its id, if it has none of its own: the same as long as nothing changes. */
 void verdict_id(char *id, const char *name, const struct file_stamp *,
@@ -122,6 +126,7 @@ bool watch_active(void);
 /* scan.c: reads the directory in batches, oldest first within each. */
 /* Begin from the start; -1 with errno. */
 int scan_begin(int dirfd);
+/* Leave off; no harm when none is under way. */
 void scan_end(void);
 bool scan_active(void);
 /*
@@ -130,6 +135,7 @@ bool scan_active(void);
  * there is more, -1 if the table is full or out of memory: try later.
  */
 int scan_step(int dirfd);
+/* How many have begun so far: what is of an earlier one has gone. */
 uint32_t scan_number(void);
 
 /* reject.c */

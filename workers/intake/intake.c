@@ -2,10 +2,10 @@
  * cctg-intake: where events come in.
  *
  * Owns the events directory, the responses directory, the connections of
- * submit.sock and, if it is configured, an HTTP listener.  Everything goes to the queue, and nothing
- * is acknowledged, unlinked or answered before the queue says that it is on
- * disk.  Started by cctgd(8); if it dies, files stay where they are and
- * clients connect again.
+ * submit.sock and, if it is configured, an HTTP listener.  Everything goes to
+ * the queue, and nothing is acknowledged, unlinked or answered before the
+ * queue says that it is on disk.  Started by cctgd(8); if it dies, files stay
+ * where they are and clients connect again.
  */
 #include <grp.h>
 #include <stdlib.h>

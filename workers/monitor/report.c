@@ -16,13 +16,10 @@
 #define WALL_MAX_MS INT64_C(253402300799999)
 #define COUNT_MAX INT64_C(1000000000000000)
 
-static const char *const modes[] = { "local", "nomad", "mute" };
-static const char *const telegram_states[] = { "off", "connected",
-	"degraded", "down" };
-static const char *const pollers[] = { "off", "polling", "conflict" };
-
 static void put(struct json_object *, const char *, struct json_object *);
 static struct json_object *text(const char *);
+static struct json_object *word(const struct view *, enum process_class,
+    enum metric);
 static struct json_object *decimal(double, int);
 static struct json_object *count(uint64_t);
 static struct json_object *when(int64_t);
@@ -55,8 +52,7 @@ health_json(const struct view *v)
 	if (last_ms > 0)
 		put(o, "last_event_time", when(last_ms));
 	put(o, "version", text(PACKAGE_VERSION));
-	put(o, "mode", text(modes[view_gauge(v, PC_QUEUE, M_queue_mode, 0,
-	    nitems(modes) - 1)]));
+	put(o, "mode", word(v, PC_QUEUE, M_queue_mode));
 	put(o, "workers", workers_json(v));
 	put(o, "queue", queue_json(v));
 	put(o, "telegram", telegram_json(v));
@@ -143,10 +139,10 @@ telegram_json(const struct view *v)
 	    M_telegram_last_update_ms, 0, WALL_MAX_MS);
 	bool down = w != NULL && w->state != WS_READY;
 
-	put(o, "state", text(down ? "down" : telegram_states[view_gauge(v,
-	    PC_TELEGRAM, M_telegram_state, 0, nitems(telegram_states) - 1)]));
-	put(o, "poller", text(down ? "off" : pollers[view_gauge(v,
-	    PC_TELEGRAM, M_telegram_poller, 0, nitems(pollers) - 1)]));
+	put(o, "state", down ? text("down") :
+	    word(v, PC_TELEGRAM, M_telegram_state));
+	put(o, "poller", down ? text("off") :
+	    word(v, PC_TELEGRAM, M_telegram_poller));
 	put(o, "bot", v->bot[0] != '\0' ? text(v->bot) : NULL);
 	put(o, "last_update", last_ms > 0 ? when(last_ms) : NULL);
 	return (o);
@@ -219,6 +215,13 @@ static struct json_object *
 text(const char *s)
 {
 	return (json_object_new_string(s));
+}
+
+/* Of a gauge whose values are words. */
+static struct json_object *
+word(const struct view *v, enum process_class class, enum metric m)
+{
+	return (text(metrics_word(m, view_gauge(v, class, m, 0, INT64_MAX))));
 }
 
 static struct json_object *

@@ -3,6 +3,8 @@
  */
 #include "workers/monitor/view.h"
 
+static uint64_t view_sum(const struct view *, enum metric, unsigned int);
+
 int64_t
 view_gauge(const struct view *v, enum process_class class, enum metric m,
     int64_t min, int64_t max)
@@ -12,7 +14,7 @@ view_gauge(const struct view *v, enum process_class class, enum metric m,
 	return (value < min || value > max ? min : value);
 }
 
-uint64_t
+static uint64_t
 view_sum(const struct view *v, enum metric first, unsigned int n)
 {
 	uint64_t sum = 0;

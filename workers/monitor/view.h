@@ -58,7 +58,6 @@ struct view {
  * another one writes into the same cell is not heard. */
 int64_t view_gauge(const struct view *, enum process_class, enum metric,
     int64_t min, int64_t max);
-uint64_t view_sum(const struct view *, enum metric first, unsigned int n);
 /* The worker of a class that is no pool; NULL if there is none. */
 const struct view_worker *view_worker(const struct view *,
     enum process_class);

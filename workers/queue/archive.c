@@ -15,7 +15,7 @@
 #define STEP_MS 60000	   /* between looks when there was nothing to do */
 #define FULL_MS 500	   /* and while events are refused for want of room */
 #define BUSY_MS 50	   /* between steps when there was */
-#define SEGMENT_EVENTS 64  /* measured: 2.6 x at this size (DESIGN section 11) */
+#define SEGMENT_EVENTS 64  /* measured: 2.6 x at this size */
 #define SEGMENT_BYTES (1U << 20)
 #define PRUNE_EVENTS 200   /* a step */
 #define SHRINK_PAGES 64    /* a step */

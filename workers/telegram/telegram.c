@@ -33,9 +33,6 @@
 #define OFF_RETRY_MS	   5000 /* when to ask again, without a token */
 #define REFUSED_RETRY_MS   1000 /* at least, with a refused one */
 
-static const char *const state_names[] = { "off", "connected", "degraded",
-	"down" };
-
 static struct api *api;
 static struct event *tick;
 static struct health health;
@@ -538,6 +535,6 @@ state_show(void)
 
 	metric_set(M_telegram_state, s);
 	if (s != shown)
-		log_info("Telegram: %s", state_names[s]);
+		log_info("Telegram: %s", metrics_word(M_telegram_state, s));
 	shown = s;
 }

@@ -92,7 +92,7 @@ main(int argc, char **argv)
 		return (0);
 	}
 	if (options.daemon && setup_daemon() == -1)
-		err(EX_OSERR, "daemon");
+		err(EX_OSERR, "cannot go to the background");
 	if (options.syslog)
 		setenv("CCTG_SYSLOG", "1", 1);
 	log_init(sup.progname, reload_configured_level(), options.syslog);
@@ -100,7 +100,7 @@ main(int argc, char **argv)
 	log_notice("version %s, %s", PACKAGE_VERSION,
 	    sup.conf->file != NULL ? sup.conf->file : "no configuration file");
 	if (tree_configure() == -1)
-		fatal("workers");
+		fatal("cannot set up the workers");
 	tree_start();
 	if (event_base_dispatch(sup.base) == -1)
 		log_warnx("the event loop ended");
@@ -218,7 +218,7 @@ prepare(void)
 	if (setup_directories() == -1 || take_lock() == -1)
 		exit(EX_CANTCREAT);
 	if ((sup.tree_fd = lock_tree(sup.conf->runtime_dir)) == -1)
-		fatal("%s/cctgd.tree", sup.conf->runtime_dir);
+		fatal("cannot lock %s/cctgd.tree", sup.conf->runtime_dir);
 	if ((sup.base = event_base_new()) == NULL)
 		fatalx("cannot create the event loop");
 	if ((sup.board = board_create(&sup.board_fd)) == NULL)
@@ -229,13 +229,15 @@ prepare(void)
 	scoreboard_attach_board(sup.board);
 	catch_signals();
 	if (notify_init(options.ready_fd) == -1)
-		fatal("readiness");
+		fatal("cannot tell the service manager (NOTIFY_SOCKET, "
+		    "--ready-fd)");
 	if (reap_init() == -1 || watch_init() == -1)
-		fatal("events");
+		fatal("cannot watch the workers");
 	if (control_init() == -1)
-		fatal("%s/control.sock", sup.conf->runtime_dir);
+		fatal("cannot listen on %s/control.sock",
+		    sup.conf->runtime_dir);
 	if (listen_configure() == -1)
-		fatal("listeners");
+		fatal("cannot set up the listeners");
 	setup_confine();
 }
 
@@ -255,7 +257,7 @@ take_lock(void)
 		    (int)pid, sup.conf->runtime_dir);
 		exit(1);
 	default:
-		log_warn("%s/cctgd.lock", sup.conf->runtime_dir);
+		log_warn("cannot lock %s/cctgd.lock", sup.conf->runtime_dir);
 		return (-1);
 	}
 }
@@ -280,7 +282,7 @@ catch_signals(void)
 		ev = evsignal_new(sup.base, signals[i].sig, signals[i].call,
 		    NULL);
 		if (ev == NULL || event_add(ev, NULL) == -1)
-			fatal("signal %d", signals[i].sig);
+			fatal("cannot catch signal %d", signals[i].sig);
 	}
 }
 

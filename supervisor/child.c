@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/log.h"
+#include "common/nitems.h"
 #include "supervisor/supervisor.h"
 
 static enum link_verdict child_message(struct link *, const struct frame *,
@@ -43,18 +44,6 @@ static const struct {
 	{WORKER_TEXT_TELL, child_text},
 	{WORKER_RESTART_ASK, child_restart},
 };
-
-/* By command of an admin in the chat; as `cctgctl restart all`. */
-static enum link_verdict
-child_restart(struct child *c, const struct frame *f)
-{
-	struct worker *w;
-
-	(void)c, (void)f;
-	TAILQ_FOREACH(w, &sup.workers, entry)
-		tree_restart(w, "asked for in the chat");
-	return (LINK_DONE);
-}
 
 /* Take over our end of a new child's link.  -1 with errno: fd stays. */
 int
@@ -95,7 +84,8 @@ child_configure(struct child *c)
 	char *text;
 
 	if ((text = conf_export(sup.conf, c->worker->class)) == NULL) {
-		log_warn("worker %s: configuration", c->worker->name);
+		log_warn("worker %s: cannot write its configuration",
+		    c->worker->name);
 		return;
 	}
 	pack_str(&p, text);
@@ -204,7 +194,7 @@ child_message(struct link *l, const struct frame *f, void *arg)
 	size_t i;
 
 	(void)l;
-	for (i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+	for (i = 0; i < nitems(handlers); i++)
 		if (handlers[i].type == f->type)
 			return (handlers[i].handle(arg, f));
 	return (LINK_BAD);
@@ -288,5 +278,17 @@ child_text(struct child *c, const struct frame *f)
 		obituary_note(c, text.p, text.len);
 	else
 		control_text(f->id, text.p, text.len);
+	return (LINK_DONE);
+}
+
+/* By command of an admin in the chat; as `cctgctl restart all`. */
+static enum link_verdict
+child_restart(struct child *c, const struct frame *f)
+{
+	struct worker *w;
+
+	(void)c, (void)f;
+	TAILQ_FOREACH(w, &sup.workers, entry)
+		tree_restart(w, "asked for in the chat");
 	return (LINK_DONE);
 }

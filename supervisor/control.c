@@ -121,7 +121,8 @@ control_accept(evutil_socket_t fd, short what, void *arg)
 	if (i == 0 && (errno == EMFILE || errno == ENFILE ||
 	    errno == ENOMEM)) {
 		/* The connection stays readable: do not spin. */
-		log_warn("control.sock: accept");
+		log_warn("control.sock: cannot accept; trying again in %d s",
+		    (int)pause.tv_sec);
 		event_del(accept_event);
 		event_add(accept_event, &pause);
 	}

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/nitems.h"
 #include "supervisor/environment.h"
 
 #define F_ALL F_WORKER
@@ -56,7 +57,7 @@ environment_allows(enum process_class class, const char *assignment)
 {
 	size_t i, len;
 
-	for (i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+	for (i = 0; i < nitems(allowed); i++) {
 		if ((allowed[i].classes & 1U << class) == 0)
 			continue;
 		len = strlen(allowed[i].name);

@@ -4,7 +4,7 @@
  * says about it, because under heavy load a healthy process may get no
  * processor for seconds, and killing it then only makes the load worse.
  *
- * tree.c asks once a second and carries out the verdict.
+ * watch.c asks once a second and carries out the verdict.
  */
 #include <errno.h>
 #include <fcntl.h>

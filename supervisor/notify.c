@@ -35,8 +35,8 @@ static void notify_watchdog(evutil_socket_t, short, void *);
 static void notify_send(const char *);
 
 /*
- * Find out who is to be told.  fd is s6's, or -1.  No
- * worker sees the variables (environment.c).  Returns 0, or -1 with errno.
+ * Find out who is to be told.  fd is s6's, or -1.  No worker sees the
+ * variables (environment.c).  Returns 0, or -1 with errno.
  */
 int
 notify_init(int fd)
@@ -61,7 +61,7 @@ notify_init(int fd)
 		return (0);
 	if (period_ms < WATCHDOG_MIN_MS)
 		period_ms = WATCHDOG_MIN_MS;
-	tv = (struct timeval){period_ms / 1000, period_ms % 1000 * 1000};
+	tv = clock_timeval(period_ms);
 	watchdog = event_new(sup.base, -1, EV_PERSIST, notify_watchdog, NULL);
 	return (watchdog == NULL ? -1 : event_add(watchdog, &tv));
 }
@@ -74,7 +74,8 @@ notify_socket(const char *path)
 
 	if ((path[0] != '/' && path[0] != '@') || len < 2 ||
 	    len >= sizeof(address.sun_path)) {
-		log_warnx("NOTIFY_SOCKET is of no known kind");
+		log_warnx("NOTIFY_SOCKET \"%s\" is neither a path nor an "
+		    "abstract name; not notifying", path);
 		return (-1);
 	}
 	address.sun_family = AF_UNIX;
@@ -84,7 +85,7 @@ notify_socket(const char *path)
 	address_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (notify_fd == -1)
-		log_warn("NOTIFY_SOCKET");
+		log_warn("no socket for NOTIFY_SOCKET; not notifying");
 	return (notify_fd == -1 ? -1 : 0);
 }
 
@@ -102,7 +103,8 @@ notify_send(const char *text)
 		return;
 	if (sendto(notify_fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT,
 	    (struct sockaddr *)&address, address_len) == -1)
-		log_debug("NOTIFY_SOCKET: %s", strerror(errno));
+		log_debug("cannot send to NOTIFY_SOCKET: %s",
+		    strerror(errno));
 }
 
 void
@@ -111,7 +113,7 @@ notify_ready(void)
 	notify_send("READY=1");
 	if (ready_fd != -1) {
 		if (write(ready_fd, "\n", 1) == -1)
-			log_warn("readiness descriptor");
+			log_warn("cannot write to the descriptor of --ready-fd");
 		close(ready_fd);
 		ready_fd = -1;
 	}

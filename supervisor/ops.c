@@ -30,6 +30,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/nitems.h"
 #include "supervisor/control.h"
 
 #define WAIT_DEFAULT_MS 30000
@@ -82,7 +83,7 @@ ops_run(struct json_object *request, uint64_t id, struct json_object *answer,
 	char shown[64];
 	size_t i;
 
-	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+	for (i = 0; i < nitems(ops); i++)
 		if (strcmp(name, ops[i].name) == 0)
 			return (ops[i].run(request, id, answer, wait));
 	ops_error(answer, EX_DATAERR, "op", "unknown operation \"%s\"",

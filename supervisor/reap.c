@@ -44,7 +44,7 @@ reap_sigchld(evutil_socket_t fd, short what, void *arg)
 			if (errno == EINTR)
 				continue;
 			if (errno != ECHILD)
-				log_warn("waitid");
+				log_warn("cannot wait for the workers");
 			return;
 		}
 		if (si.si_pid == 0)

@@ -179,12 +179,13 @@ replace_merge(struct child *c, struct slot *old)
 static void
 replace_timer(struct child *c, int64_t ms)
 {
-	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	const struct timeval tv = clock_timeval(ms);
 
 	if (c->timer == NULL)
 		c->timer = evtimer_new(sup.base, replace_timercb, c);
 	if (c->timer == NULL || evtimer_add(c->timer, &tv) == -1)
-		log_warn("worker %s: timer", c->worker->name);
+		log_warn("worker %s: cannot set the timer of pid %d",
+		    c->worker->name, (int)c->pid);
 }
 
 /* A leaver took too long, or a successor does not get ready. */
@@ -202,8 +203,8 @@ replace_timercb(evutil_socket_t fd, short what, void *arg)
 		child_send(c, SUP_WORK_STOP);
 		break;
 	case PA_KILL:
-		log_warnx("worker %s (pid %d) is late; killing it",
-		    c->worker->name, (int)c->pid);
+		log_warnx("worker %s (pid %d) did not leave in time; "
+		    "killing it", c->worker->name, (int)c->pid);
 		child_kill(c, SIGKILL);
 		break;
 	default:

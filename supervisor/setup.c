@@ -58,9 +58,8 @@ setup_user(void)
 			log_errx("user \"%s\" does not exist", conf->user);
 			return (-1);
 		}
-		if (asprintf(&sup.notice, "user \"%s\" does not exist: "
-		    "the workers run as root", conf->user) == -1)
-			sup.notice = NULL;
+		status_notice("user \"%s\" does not exist: the workers run "
+		    "as root", conf->user);
 		log_warnx("user \"%s\" does not exist: the workers run as "
 		    "root", conf->user);
 		return (0);
@@ -99,7 +98,7 @@ setup_directories(void)
 	for (i = 0; i < nitems(dirs); i++)
 		if (setup_directory(dirs[i].path, dirs[i].mode,
 		    dirs[i].owner) == -1) {
-			log_warn("cannot make %s", dirs[i].path);
+			log_warn("cannot make the directory %s", dirs[i].path);
 			return (-1);
 		}
 	return (0);
@@ -249,7 +248,7 @@ setup_confine(void)
 	for (i = 0; i < nitems(kept); i++)
 		keep[kept[i] / 32].permitted |= 1U << kept[i] % 32;
 	if (syscall(SYS_capget, &head, had) == -1) {
-		log_debug("capget: %s", strerror(errno));
+		log_debug("cannot read the capabilities: %s", strerror(errno));
 		return;
 	}
 	/* In a container some of them may be missing already. */
@@ -258,5 +257,5 @@ setup_confine(void)
 		keep[i].effective = keep[i].permitted;
 	}
 	if (syscall(SYS_capset, &head, keep) == -1)
-		log_debug("capset: %s", strerror(errno));
+		log_debug("cannot drop capabilities: %s", strerror(errno));
 }

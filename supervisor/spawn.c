@@ -32,7 +32,7 @@
 #define TREE_FD (WORKER_SLOT_FD + 1) /* held, not used: see lock.c */
 
 static int spawn_slot(struct child *);
-static void spawn_reset_slot(struct slot *, uint32_t, pid_t);
+static void spawn_reset_slot(struct slot *, uint32_t);
 static void spawn_exec(struct child *, int) __attribute__((noreturn));
 static void spawn_limits(enum process_class);
 static void spawn_become_user(void);
@@ -79,7 +79,7 @@ spawn_child(struct worker *w, enum child_role role)
 	c->generation = (uint32_t)++w->spawned;
 	c->forked_ms = clock_mono_ms();
 	live_reset(&c->live, clock_mono_ns());
-	spawn_reset_slot(c->slot, c->generation, 0);
+	spawn_reset_slot(c->slot, c->generation);
 	/* Until exec the child has our handlers, which write to our loop. */
 	sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
@@ -153,12 +153,12 @@ spawn_slot(struct child *c)
 
 /* What the last incarnation left, its counters apart, is no longer true. */
 static void
-spawn_reset_slot(struct slot *s, uint32_t generation, pid_t pid)
+spawn_reset_slot(struct slot *s, uint32_t generation)
 {
 	size_t i;
 
 	s->generation = generation;
-	s->pid = pid;
+	s->pid = 0;
 	s->turn_ns = 0;
 	s->job_ns = 0;
 	for (i = 0; i < SLOT_JOBS; i++)
@@ -209,7 +209,8 @@ spawn_exec(struct child *c, int link_fd)
 	    dup2(high_link, WORKER_LINK_FD) == -1 ||
 	    dup2(high_slot, WORKER_SLOT_FD) == -1 ||
 	    dup2(high_tree, TREE_FD) == -1) {
-		log_warn("worker %s: descriptors", c->worker->name);
+		log_warn("worker %s: cannot place its descriptors",
+		    c->worker->name);
 		_exit(1);
 	}
 	closefrom(TREE_FD + 1);
@@ -222,7 +223,8 @@ spawn_exec(struct child *c, int link_fd)
 	snprintf(level, sizeof(level), "%d", log_get_level());
 	snprintf(path, sizeof(path), "%s/cctg-%s", sup.libexecdir, class);
 	if ((env = environment_for(c->worker->class)) == NULL) {
-		log_warn("worker %s: environment", c->worker->name);
+		log_warn("worker %s: cannot make its environment",
+		    c->worker->name);
 		_exit(1);
 	}
 	spawn_limits(c->worker->class);

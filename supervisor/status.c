@@ -4,7 +4,9 @@
  * the tree, the rest from the gauges in their slots, which are believed only
  * within bounds.
  */
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,18 +22,13 @@
 #define UNREADY_MS 1000	  /* not ready for longer: degraded */
 #define MAX_AGE_MS 1000	  /* figures older than this are read again */
 
-static const char *const modes[] = {"local", "nomad", "mute"};
-static const char *const telegram_states[] = {"off", "connected", "degraded",
-	"down"};
-static const char *const pollers[] = {"off", "polling", "conflict"};
-
 static struct json_object *status_worker(struct worker *);
 static struct json_object *status_last_exit(const struct last_exit *);
 static struct json_object *status_queue(void);
 static struct json_object *status_telegram(void);
 static struct json_object *status_redis(void);
 static int64_t gauge(enum process_class, enum metric);
-static const char *word(const char *const *, size_t, int64_t);
+static struct json_object *gauge_word(enum process_class, enum metric);
 static bool status_down(enum process_class);
 
 struct json_object *
@@ -51,8 +48,7 @@ status_json(void)
 		status_put(s, "notice", json_object_new_string(sup.notice));
 	status_put(s, "uptime_s", status_seconds(
 	    clock_mono_ms() - sup.started_ms));
-	status_put(s, "mode", json_object_new_string(word(modes, nitems(modes),
-	    gauge(PC_QUEUE, M_queue_mode))));
+	status_put(s, "mode", gauge_word(PC_QUEUE, M_queue_mode));
 	status_put(s, "pid", json_object_new_int(getpid()));
 	status_put(s, "workers", status_workers());
 	status_put(s, "queue", status_queue());
@@ -164,12 +160,10 @@ status_telegram(void)
 	int64_t last_ms = gauge(PC_TELEGRAM, M_telegram_last_update_ms);
 	bool down = status_down(PC_TELEGRAM);
 
-	status_put(o, "state", json_object_new_string(down ? "down" :
-	    word(telegram_states, nitems(telegram_states),
-	    gauge(PC_TELEGRAM, M_telegram_state))));
-	status_put(o, "poller", json_object_new_string(down ? "off" :
-	    word(pollers, nitems(pollers),
-	    gauge(PC_TELEGRAM, M_telegram_poller))));
+	status_put(o, "state", down ? json_object_new_string("down") :
+	    gauge_word(PC_TELEGRAM, M_telegram_state));
+	status_put(o, "poller", down ? json_object_new_string("off") :
+	    gauge_word(PC_TELEGRAM, M_telegram_poller));
 	raw[0] = '\0';
 	if (w != NULL && w->slot != NULL)
 		memcpy(raw, w->slot->note, sizeof(raw));
@@ -244,10 +238,26 @@ gauge(enum process_class class, enum metric m)
 	return (w == NULL || w->slot == NULL ? 0 : (int64_t)w->slot->cell[m]);
 }
 
-static const char *
-word(const char *const *words, size_t n, int64_t i)
+static struct json_object *
+gauge_word(enum process_class class, enum metric m)
 {
-	return (i >= 0 && (size_t)i < n ? words[i] : words[0]);
+	return (json_object_new_string(metrics_word(m, gauge(class, m))));
+}
+
+void
+status_notice(const char *fmt, ...)
+{
+	char text[512], *all;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (asprintf(&all, "%s%s%s", sup.notice == NULL ? "" : sup.notice,
+	    sup.notice == NULL ? "" : "; ", text) == -1)
+		return;
+	free(sup.notice);
+	sup.notice = all;
 }
 
 /* Milliseconds as seconds, with three places and no rounding noise. */

@@ -33,6 +33,7 @@ static struct event *refresh_event;
 
 static unsigned int tree_wanted(enum process_class);
 static unsigned int tree_pool_size(int64_t);
+static bool tree_has_redis(void);
 static struct worker *tree_add(enum process_class, unsigned int);
 static struct board_row *tree_row(void);
 static void tree_timer(struct worker *, int64_t);
@@ -41,6 +42,7 @@ static void tree_refreshcb(evutil_socket_t, short, void *);
 static void tree_show(struct worker *);
 static bool tree_fork(struct worker *);
 static void tree_depart(struct child *, int, int);
+static bool tree_all_ready(void);
 static void act_none(struct worker *);
 static void act_spawn(struct worker *);
 static void act_announce(struct worker *);
@@ -87,8 +89,7 @@ tree_wanted(enum process_class class)
 	case PC_MONITOR:
 		return (1);
 	case PC_REDIS:
-		return (sup.conf->redis_url != NULL &&
-		    sup.conf->redis_url[0] != '\0');
+		return (tree_has_redis());
 	case PC_ANALYZE:
 		return (tree_pool_size(sup.conf->workers_analyze));
 	case PC_FORMAT:
@@ -98,6 +99,28 @@ tree_wanted(enum process_class class)
 	default:
 		return (0);
 	}
+}
+
+/* Is Redis configured, and is there its program?  It comes separately. */
+static bool
+tree_has_redis(void)
+{
+	static bool told;
+	char path[4096];
+
+	if (sup.conf->redis_url[0] == '\0')
+		return (false);
+	snprintf(path, sizeof(path), "%s/cctg-redis", sup.libexecdir);
+	if (access(path, X_OK) == 0)
+		return (true);
+	if (!told) {
+		log_warn("redis.url is set, but %s cannot be run: going on "
+		    "without Redis", path);
+		status_notice("%s cannot be run: redis.url has no effect",
+		    path);
+	}
+	told = true;
+	return (false);
 }
 
 /*
@@ -123,7 +146,8 @@ tree_configure(void)
 				continue;
 			}
 			if (tree_add(class, i) == NULL) {
-				log_warn("worker %s/%u", class_name(class), i);
+				log_warn("worker %s/%u cannot be added",
+				    class_name(class), i);
 				return (-1);
 			}
 			added++;
@@ -239,17 +263,6 @@ tree_sweep(void)
 		free(w);
 		tree_changed();
 	}
-}
-
-struct worker *
-tree_find(const char *name)
-{
-	struct worker *w;
-
-	TAILQ_FOREACH(w, &sup.workers, entry)
-		if (strcmp(w->name, name) == 0)
-			return (w);
-	return (NULL);
 }
 
 struct worker *
@@ -375,7 +388,7 @@ tree_child(enum process_class class)
 	return (w == NULL ? NULL : w->child);
 }
 
-bool
+static bool
 tree_all_ready(void)
 {
 	struct worker *w;
@@ -526,10 +539,10 @@ act_give_up(struct worker *w)
 static void
 tree_timer(struct worker *w, int64_t ms)
 {
-	const struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+	const struct timeval tv = clock_timeval(ms);
 
 	if (evtimer_add(w->timer, &tv) == -1)
-		log_warn("worker %s: timer", w->name);
+		log_warn("worker %s: cannot set its timer", w->name);
 }
 
 static void

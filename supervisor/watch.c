@@ -46,7 +46,7 @@ static const unsigned int memory_share[NCLASSES] = {
 int
 watch_init(void)
 {
-	const struct timeval tv = {TICK_MS / 1000, TICK_MS % 1000 * 1000};
+	const struct timeval tv = clock_timeval(TICK_MS);
 
 	tick = event_new(sup.base, -1, EV_PERSIST, watch_tick, NULL);
 	if (tick == NULL || event_add(tick, &tv) == -1)

@@ -18,6 +18,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/nitems.h"
 #include "supervisor/supervisor.h"
 
 /* A pair that breaks its link again within this time has to wait for it. */
@@ -44,6 +45,7 @@ static const enum process_class pairs[][2] = {
 	{PC_COMPRESS, PC_QUEUE},
 };
 
+static bool wire_complete(const struct child *);
 static bool wire_wanted(const struct child *, const struct child *);
 static struct wire *wire_between(const struct child *, const struct child *);
 static int wire_make(struct child *, struct child *);
@@ -61,7 +63,7 @@ wire_child(struct child *c)
 	TAILQ_FOREACH(other, &sup.children, entry)
 		if (wire_wanted(c, other) && wire_between(c, other) == NULL &&
 		    wire_make(c, other) == -1) {
-			log_warn("no link between %s and %s yet",
+			log_warn("no link between %s and %s yet; trying again",
 			    c->worker->name, other->worker->name);
 			sup.rewire = true;
 		}
@@ -72,7 +74,7 @@ wire_child(struct child *c)
 }
 
 /* Has the child a wire to every living peer? */
-bool
+static bool
 wire_complete(const struct child *c)
 {
 	struct child *other;
@@ -163,7 +165,7 @@ wire_wanted(const struct child *a, const struct child *b)
 	if (a->link == NULL || b->link == NULL || a->role == ROLE_LEAVER ||
 	    b->role == ROLE_LEAVER)
 		return (false);
-	for (i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+	for (i = 0; i < nitems(pairs); i++)
 		if ((pairs[i][0] == x && pairs[i][1] == y) ||
 		    (pairs[i][0] == y && pairs[i][1] == x))
 			return (true);

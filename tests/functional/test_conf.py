@@ -103,6 +103,34 @@ def test_random_files_do_no_harm(check):
         assert code in (0, 78), out
 
 
+# -- the real tree ----------------------------------------------------------
+
+def test_compression_level_0_stores_as_it_is(tmp_path):
+    for level, packed in ((0, False), (1, True)):
+        tree = Tree(tmp_path, config=f"compression {{ level = {level} }}\n")
+        try:
+            tree.send(type="x", title=f"level {level}",
+                      description="again " * 5000)
+            out = ctl(tree, "metrics")
+            jobs, = (line.split()[1] for line in out.stdout.splitlines()
+                     if line.startswith("cctg_compress_jobs_total"))
+            assert (int(jobs) > 0) == packed
+        finally:
+            tree.stop()
+
+
+def test_redis_without_its_program_is_said_and_left_out(tmp_path):
+    tree = Tree(tmp_path, config='redis { url = "redis://127.0.0.1:1" }\n')
+    try:
+        status = tree.status()
+        assert status["state"] == "ok" and status["redis"]["state"] == "off"
+        assert "cctg-redis" in status["notice"]
+        assert "without Redis" in tree.log()
+        assert "redis" not in tree.names()
+    finally:
+        tree.stop()
+
+
 # -- cctgctl and the real supervisor, with workers that do nothing ----------
 
 @pytest.fixture

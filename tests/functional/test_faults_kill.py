@@ -153,8 +153,9 @@ def test_killed_workers_are_ready_again_and_nothing_grows(tree, sim):
         for name, before in private.items():
             print(f"{name}: private {before // 1024} -> "
                   f"{after[name] // 1024} KiB")
-            # What an allocator keeps, and the obituaries: not one a kill.
-            assert after[name] < before + (1 << 20), name
+            # What an allocator keeps, and the obituaries.  A link's buffers
+            # kept at each kill would be more than 4 MiB.
+            assert after[name] < before + (2 << 20), name
     found = copies(sim, [f"last-{n}." for n in range(200)])
     assert all(found.values())
 

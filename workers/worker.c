@@ -368,7 +368,8 @@ worker_peer_closed(struct link *l, enum link_end end, void *arg)
 static void
 worker_peer_gone(struct peer_entry *e, const uint64_t *job, size_t n)
 {
-	link_drain(e->peer.link);
+	if (started) /* nothing was asked before, so nothing is answered */
+		link_drain(e->peer.link);
 	if (e->peer.link != NULL)
 		worker_show_link(e);
 	link_free(e->peer.link);
@@ -500,6 +501,8 @@ worker_wire(const struct frame *f)
 	if (e->peer.link == NULL)
 		fatal("link to %s/%u", class_name(e->peer.class),
 		    e->peer.index);
+	/* It may run already and speak at once: worker_start() listens. */
+	link_pause(e->peer.link, !started);
 	TAILQ_FOREACH(old, &peers, entry)
 		if (old->peer.class == e->peer.class &&
 		    old->peer.index == e->peer.index)
@@ -540,6 +543,7 @@ worker_lost(const struct frame *f)
 static enum link_verdict
 worker_start(const struct frame *f)
 {
+	struct peer_entry *e;
 	int rc;
 
 	(void)f;
@@ -551,6 +555,9 @@ worker_start(const struct frame *f)
 		worker_stop(1);
 	if (rc == 0)
 		worker_ready();
+	TAILQ_FOREACH(e, &peers, entry)
+		if (e->peer.link != NULL)
+			link_pause(e->peer.link, false);
 	return (LINK_DONE);
 }
 

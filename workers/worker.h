@@ -7,7 +7,7 @@
  *	SUP_LISTENER_SHARE → listener()          (workers that listen)
  *	SUP_PEER_WIRE    → peer_up(), once a peer and again after each loss
  *	SUP_WORK_START   → start(), then the sandbox, then worker_ready()
- *	messages of peers → message()
+ *	messages of peers → message(), none before start()
  *	SUP_PEER_LOST    → peer_lost()
  *	SUP_WORK_DRAIN   → drain(); worker_drained() when done
  *	SUP_WORK_STOP    → stop(), exit 0

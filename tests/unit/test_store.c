@@ -430,7 +430,7 @@ test_drop_accepts(void **state)
 	assert_int_equal(store_put_meta(st, "k", "v"), 0);
 	put_one(st, "two", 1, LANE_BULK);
 	assert_int_equal(store_pending_ops(st), 3);
-	store_drop_accepts(st);
+	store_drop_accepts(st, NULL, NULL);
 	assert_int_equal(store_pending_ops(st), 1);
 	assert_int_equal(find(st, "one"), 0);
 	assert_int_equal(store_commit(st), 0);

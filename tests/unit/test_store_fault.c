@@ -93,7 +93,7 @@ check_refusal(const char *fault_lines, const char *words)
 		assert_int_equal(store_commit(st), -1);
 		assert_non_null(strstr(store_error(st), words));
 	}
-	store_drop_accepts(st);
+	store_drop_accepts(st, NULL, NULL);
 	assert_int_equal(store_commit(st), -1);
 	assert_int_equal(store_pending_ops(st), 1);
 	faults(NULL);
@@ -172,7 +172,7 @@ test_refused_is_not_recovered(void **state)
 		events_put(st, i, 1, LANE_BULK, DS_QUEUED);
 	faults("sync EIO -wal\n");
 	assert_int_equal(store_commit(st), -1);
-	store_drop_accepts(st);
+	store_drop_accepts(st, NULL, NULL);
 	faults(NULL);
 	assert_int_equal(store_put_meta(st, "k", "v"), 0);
 	assert_int_equal(store_commit(st), 0);
@@ -187,7 +187,7 @@ test_empty_commit_asks_the_disk(void **state)
 	events_put(st, 100, 1, LANE_BULK, DS_QUEUED);
 	faults("write ENOSPC\n");
 	assert_int_equal(store_commit(st), -1);
-	store_drop_accepts(st);
+	store_drop_accepts(st, NULL, NULL);
 	assert_int_equal(store_pending_ops(st), 0);
 	assert_int_equal(store_commit(st), -1);
 	faults(NULL);
@@ -215,7 +215,7 @@ test_refused_after_checkpoint(void **state)
 			events_put(st, 100000 + i, 1, LANE_BULK, DS_QUEUED);
 		faults("sync EIO\n");
 		assert_int_equal(store_commit(st), -1);
-		store_drop_accepts(st);
+		store_drop_accepts(st, NULL, NULL);
 		faults(NULL);
 		store_put_meta(st, "k", "v");
 		assert_int_equal(store_commit(st), 0);
@@ -276,7 +276,7 @@ each_call_fails(const char *call)
 		failed = store_commit(st) == -1;
 		last = failed ? n : last;
 		if (failed && n % 2)
-			store_drop_accepts(st);
+			store_drop_accepts(st, NULL, NULL);
 		faults(NULL);
 		store_put_meta(st, "k", line);
 		assert_int_equal(store_commit(st), 0);
@@ -356,7 +356,7 @@ test_full_tmpfs(void **state)
 	}
 	assert_true(failed);
 	assert_non_null(strstr(store_error(st), "disk full"));
-	store_drop_accepts(st);
+	store_drop_accepts(st, NULL, NULL);
 	assert_int_equal(count(next), next - 50);
 	assert_int_equal(mount("tmpfs", place, "tmpfs", MS_REMOUNT,
 	    "size=16M"), 0);

@@ -73,7 +73,7 @@ static void accept_orphan(const struct store_event *, void *);
 static void accept_wait(const struct submission *, int64_t, bool, bool);
 static void accept_refuse(struct peer *, uint64_t, int, const char *,
     const char *);
-static void accept_take_back(int64_t);
+static void accept_take_back(const struct store_delivery *, void *);
 
 enum link_verdict
 accept_submit(struct peer *p, const struct frame *f)
@@ -292,7 +292,7 @@ accept_event(struct submission *s)
 			    "no such chat: neither the name of a chat section "
 			    "nor a chat id", "to");
 			metric_add(M_events_refused, 1);
-			if (s->from != NULL)
+			if (s->from != NULL && s->from->link != NULL)
 				link_release(s->from->link, s->frame_bytes);
 			return;
 		}
@@ -462,6 +462,8 @@ accept_wait(const struct submission *s, int64_t seq, bool duplicate,
 	w->duplicate = duplicate;
 	w->open = open;
 	w->type = (int)event_type_find(s->type);
+	if (!duplicate && seq < queue.undurable_seq)
+		queue.undurable_seq = seq;
 	TAILQ_INSERT_TAIL(&pendings, w, entry);
 	commit_soon();
 }
@@ -482,18 +484,22 @@ accept_refuse(struct peer *p, uint64_t token, int code, const char *error,
 	pack_free(&out);
 }
 
-/* What was accepted has not come to be. */
+/*
+ * What was accepted has not come to be.  Its job, if it is in memory, is in
+ * its lane at most: see evm_durable().
+ */
 static void
-accept_take_back(int64_t seq)
+accept_take_back(const struct store_delivery *d, void *arg)
 {
+	struct chat *c = chat_by_id(d->chat);
 	struct job *j;
 
-	for (int i = 0; i < STORE_FANOUT; i++) {
-		if ((j = job_find(DELIVERY_ID(seq, i))) == NULL)
-			continue;
-		j->chat->lane[j->lane].open--;
+	(void)arg;
+	if (d->state != DS_QUEUED || c == NULL)
+		return;
+	c->lane[d->lane].open--;
+	if ((j = job_find(d->id)) != NULL)
 		job_free(j);
-	}
 }
 
 static void
@@ -502,7 +508,6 @@ accept_answer(struct pending *w, bool ok)
 	struct packer out = { 0 };
 
 	if (!ok && !w->duplicate) {
-		accept_take_back(w->seq);
 		final_count(DS_QUEUED, -1);
 		if (!w->open)
 			final_count(DS_DEAD, -1);
@@ -536,8 +541,9 @@ accept_committed(bool ok)
 
 	if (!TAILQ_EMPTY(&pendings) && ok)
 		metric_set(M_queue_last_event_ms, clock_wall_ms());
+	queue.undurable_seq = INT64_MAX;
 	if (!ok)
-		store_drop_accepts(queue.store);
+		store_drop_accepts(queue.store, accept_take_back, NULL);
 	while ((w = TAILQ_FIRST(&pendings)) != NULL) {
 		TAILQ_REMOVE(&pendings, w, entry);
 		accept_answer(w, ok);
@@ -545,6 +551,7 @@ accept_committed(bool ok)
 			query_event_accepted(w->seq);
 		free(w);
 	}
+	stage_committed(ok);
 }
 
 void

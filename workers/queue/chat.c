@@ -377,6 +377,18 @@ evm_load(struct evm *ev)
 	return (0);
 }
 
+bool
+evm_durable(const struct evm *ev)
+{
+	return (ev->seq < queue.undurable_seq);
+}
+
+bool
+evm_settled(const struct evm *ev)
+{
+	return (ev->stage == EV_KNOWN && evm_durable(ev));
+}
+
 void
 evm_iterate(void (*each)(struct evm *, void *), void *arg)
 {

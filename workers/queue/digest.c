@@ -35,7 +35,7 @@ digest_collect(struct chat *c, struct job *lead, int64_t now_ms)
 
 	for (j = TAILQ_NEXT(lead, entry); j != NULL && n < queue.digest_max;
 	    j = TAILQ_NEXT(j, entry))
-		if (j->stage == JOB_QUEUED && j->ev->stage == EV_KNOWN)
+		if (j->stage == JOB_QUEUED && evm_settled(j->ev))
 			n++;
 	if (n < queue.digest_max) {
 		if (c->collecting_ms == 0)
@@ -48,7 +48,7 @@ digest_collect(struct chat *c, struct job *lead, int64_t now_ms)
 		next = TAILQ_NEXT(j, entry);
 		if (lead->nmembers + 1 >= queue.digest_max)
 			break;
-		if (j->stage != JOB_QUEUED || j->ev->stage != EV_KNOWN ||
+		if (j->stage != JOB_QUEUED || !evm_settled(j->ev) ||
 		    !digest_wanted(c, j) || !mode_allows(j, &silent) ||
 		    j->not_before_ms > wall ||
 		    (j->ev->expires_ms != 0 && j->ev->expires_ms <= wall))

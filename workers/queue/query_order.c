@@ -67,7 +67,7 @@ drop_delivery(int64_t id)
 		j->attempts = d.attempts;
 		job_insert(j);
 	}
-	if (!j->in_lane || j->stage > JOB_RENDERED)
+	if (!j->in_lane || j->stage > JOB_RENDERED || !evm_durable(j->ev))
 		return (0); /* it is on its way */
 	if (j->nmembers > 0)
 		digest_dissolve(j);

@@ -25,7 +25,8 @@
 #include "workers/queue/response.h"
 #include "workers/queue/update.h"
 
-struct queue queue = { .ttl_ms = 7 * 86400000LL, .quiet_from = -1 };
+struct queue queue = { .ttl_ms = 7 * 86400000LL, .quiet_from = -1,
+	.undurable_seq = INT64_MAX };
 
 static int queue_configure(struct json_object *, bool);
 static void queue_peer_up(struct peer *);

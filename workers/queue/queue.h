@@ -188,6 +188,7 @@ struct queue {
 	size_t part_bytes;	    /* of rendered parts */
 	struct store_totals totals;
 	int64_t open_events;
+	int64_t undurable_seq; /* from here on still to be committed */
 };
 extern struct queue queue;
 
@@ -234,6 +235,11 @@ void evm_unref(struct evm *);
 void evm_set_payload(struct evm *, char *, size_t);
 void evm_iterate(void (*)(struct evm *, void *), void *);
 int evm_load(struct evm *); /* payload from the store; 0 or -1 */
+/* Is it on disk?  What is not may still be refused: nothing may leave, and
+ * no end be put, before it is. */
+bool evm_durable(const struct evm *);
+/* Analysed, too: its deliveries may go on. */
+bool evm_settled(const struct evm *);
 struct job *job_find(int64_t id);
 struct job *job_new(int64_t id, struct chat *, int lane, struct evm *);
 void job_free(struct job *);
@@ -256,6 +262,9 @@ bool sched_backlogged(const struct chat *);
 /* stage.c */
 void stage_analyze(struct evm *, bool first);
 void stage_forget(struct evm *); /* it is about to be freed */
+/* What came with the last commit is on disk (or has been taken back): end
+ * what the analysis said was to end. */
+void stage_committed(bool ok);
 void stage_pump(void); /* there may be credit, or work, again */
 enum link_verdict stage_known(struct peer *, const struct frame *);
 enum link_verdict stage_unknowable(struct peer *, const struct frame *);

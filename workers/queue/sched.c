@@ -140,9 +140,11 @@ static void
 sched_sweep(struct job *j, void *arg)
 {
 	(void)arg;
-	if (!j->in_lane || j->stage > JOB_RENDERED || j->leader != NULL ||
+	if (!j->in_lane || j->stage > JOB_RENDERED || !evm_durable(j->ev) ||
 	    j->ev->expires_ms == 0 || j->ev->expires_ms > clock_wall_ms())
 		return;
+	if (j->nmembers > 0)
+		digest_dissolve(j); /* the others have times of their own */
 	final_put(j, DS_SUPPRESSED, "expired");
 }
 
@@ -154,7 +156,7 @@ sched_bury(struct chat *c)
 
 	for (int lane = 0; lane < NLANES; lane++) {
 		TAILQ_FOREACH_SAFE(j, &c->lane[lane].jobs, entry, next)
-			if (j->stage <= JOB_RENDERED && j->leader == NULL)
+			if (j->stage <= JOB_RENDERED && evm_durable(j->ev))
 				final_put(j, DS_DEAD, "chat suspended");
 		chat_refill(c, lane);
 	}
@@ -222,7 +224,8 @@ sched_pick(struct chat *c, bool critical_only)
 
 /*
  * The first job of a lane that is not held and whose analysis is there.  One
- * that is still being analysed holds up those behind it, for order.
+ * that is still being analysed, or written, holds up those behind it, for
+ * order.
  */
 static struct job *
 sched_first(struct chat *c, int lane)
@@ -233,7 +236,7 @@ sched_first(struct chat *c, int lane)
 	TAILQ_FOREACH_SAFE(j, &c->lane[lane].jobs, entry, next) {
 		if (j->stage > JOB_RENDERED)
 			continue;
-		if (j->ev->stage != EV_KNOWN)
+		if (!evm_settled(j->ev))
 			return (NULL);
 		if (!mode_allows(j, &silent))
 			continue;
@@ -291,7 +294,7 @@ sched_supersede(struct chat *c, struct job *j)
 	if (j->ev->kind != EK_PROGRESS || !j->in_lane)
 		return (false);
 	for (o = TAILQ_NEXT(j, entry); o != NULL; o = TAILQ_NEXT(o, entry)) {
-		if (o->ev->stage != EV_KNOWN || o->ev->task_id == NULL ||
+		if (!evm_settled(o->ev) || o->ev->task_id == NULL ||
 		    strcmp(o->ev->task_id, j->ev->task_id) != 0)
 			continue;
 		if (o->ev->kind != EK_PROGRESS)
@@ -313,6 +316,8 @@ sched_start(struct chat *c, struct job *j, int64_t now)
 	int64_t wall = clock_wall_ms();
 
 	if (j->ev->expires_ms != 0 && j->ev->expires_ms <= wall) {
+		if (j->nmembers > 0)
+			digest_dissolve(j);
 		final_put(j, DS_SUPPRESSED, "expired");
 		return (now);
 	}
@@ -352,7 +357,7 @@ sched_render_ahead(struct chat *c)
 				return;
 			if (j->stage != JOB_QUEUED)
 				continue;
-			if (j->ev->stage != EV_KNOWN)
+			if (!evm_settled(j->ev))
 				break;
 			if (!mode_allows(j, &silent) || digest_wanted(c, j))
 				break;

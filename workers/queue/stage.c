@@ -22,9 +22,19 @@ static struct evm_list urgent = TAILQ_HEAD_INITIALIZER(urgent);
 static struct evm_list ordinary = TAILQ_HEAD_INITIALIZER(ordinary);
 static bool render_starved; /* jobs wait for a format worker */
 
+/* An event that ends as soon as it is on disk. */
+struct ending {
+	int64_t seq;
+	int state;
+	char *reason;
+	STAILQ_ENTRY(ending) entry;
+};
+static STAILQ_HEAD(, ending) endings = STAILQ_HEAD_INITIALIZER(endings);
+
 static struct peer *stage_member(enum process_class, enum msg_type, size_t);
 static bool stage_ask(struct evm *);
 static void stage_end_all(struct evm *, int, const char *);
+static void stage_end_later(const struct evm *, int, const char *);
 static void stage_learn(struct evm *, int, int, int, uint64_t, struct span);
 static bool stage_silenced(const struct evm *, struct span, struct span);
 static void stage_poisoned(struct job *);
@@ -98,11 +108,12 @@ stage_pump(void)
 		if ((ev = TAILQ_FIRST(list)) == NULL)
 			break;
 		if (evm_load(ev) == -1) {
+			if (commit_failing())
+				break; /* commit.c wakes us */
 			TAILQ_REMOVE(list, ev, wait);
 			ev->waiting = false;
-			if (!commit_failing())
-				stage_end_all(ev, DS_DEAD,
-				    "not readable in the store");
+			stage_end_all(ev, DS_DEAD,
+			    "not readable in the store");
 			continue;
 		}
 		if (!stage_ask(ev))
@@ -151,11 +162,43 @@ stage_end_all(struct evm *ev, int state, const char *reason)
 {
 	struct job *j, *next;
 
+	if (!evm_durable(ev)) {
+		stage_end_later(ev, state, reason);
+		return;
+	}
 	ev->refs++; /* it stays while we walk over its deliveries */
 	LIST_FOREACH_SAFE(j, &ev->jobs, sibling, next)
 		if (j->stage <= JOB_RENDERED && j->leader == NULL)
 			final_put(j, state, reason);
 	evm_unref(ev);
+}
+
+static void
+stage_end_later(const struct evm *ev, int state, const char *reason)
+{
+	struct ending *e;
+
+	if ((e = calloc(1, sizeof(*e))) == NULL ||
+	    (e->reason = strdup(reason)) == NULL)
+		fatal("event");
+	e->seq = ev->seq;
+	e->state = state;
+	STAILQ_INSERT_TAIL(&endings, e, entry);
+}
+
+void
+stage_committed(bool ok)
+{
+	struct ending *e;
+	struct evm *ev;
+
+	while ((e = STAILQ_FIRST(&endings)) != NULL) {
+		STAILQ_REMOVE_HEAD(&endings, entry);
+		if (ok && (ev = evm_find(e->seq)) != NULL)
+			stage_end_all(ev, e->state, e->reason);
+		free(e->reason);
+		free(e);
+	}
 }
 
 enum link_verdict

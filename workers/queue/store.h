@@ -169,8 +169,10 @@ size_t store_pending_ops(const struct store *);
  * for people: "disk full"); then nothing happened. */
 int store_commit(struct store *);
 const char *store_error(const struct store *);
-/* Forget the STORE_ACCEPT operations of a failed commit. */
-void store_drop_accepts(struct store *);
+/* Forget the STORE_ACCEPT operations of a failed commit; each (NULL: nobody)
+ * hears of their deliveries, of which only id, chat, lane and state count. */
+void store_drop_accepts(struct store *,
+    void (*each)(const struct store_delivery *, void *), void *);
 
 /*
  * Reads.  Strings are valid until the next call on the same store, or within

@@ -30,6 +30,8 @@ static void	fill_delivery(void *, size_t *, struct rec_delivery *,
 static int	put_prune(struct store *, enum op_kind, int64_t);
 static int	pending_add(struct store *, int64_t, int64_t, uint32_t);
 static int	pending_grow(struct store *);
+static void	drop_deliveries(const struct rec_event *,
+		    void (*)(const struct store_delivery *, void *), void *);
 
 /*
  * Room for a record with so many bytes of fixed part and of texts behind it.
@@ -407,8 +409,20 @@ store_find_pending(const struct store *st, int64_t key, const char *id,
 	}
 }
 
+static void
+drop_deliveries(const struct rec_event *r,
+    void (*each)(const struct store_delivery *, void *), void *arg)
+{
+	const struct rec_delivery *d = (const struct rec_delivery *)
+	    (const void *)((const uint8_t *)r + r->deliveries);
+
+	for (uint32_t i = 0; each != NULL && i < r->ndeliveries; i++)
+		each(&d[i].d, arg);
+}
+
 void
-store_drop_accepts(struct store *st)
+store_drop_accepts(struct store *st,
+    void (*each)(const struct store_delivery *, void *), void *arg)
 {
 	size_t from = 0, to = 0;
 	struct record *r;
@@ -418,6 +432,7 @@ store_drop_accepts(struct store *st)
 		r = (struct record *)(void *)(st->arena + from);
 		size = r->size;
 		if (r->kind == OP_ACCEPT) {
+			drop_deliveries((struct rec_event *)r, each, arg);
 			st->nops--;
 			st->events_delta--;
 			continue;

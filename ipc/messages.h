@@ -89,6 +89,10 @@ enum process_class {
 	M(SUP_LOG_SET, F_SUP, F_WORKER, 1, 1, 0, 0)                           \
 	/* id; str what: a text about the worker is wanted ("metrics") */     \
 	M(SUP_TEXT_ASK, F_SUP, F_WORKER, 4, 4096, 0, 0)                       \
+	/* u8 over, i64 wall ms when it began, str worker, str how it went:   \
+	 * a worker crashes again and again, or no more; people are to know   \
+	 * it, once, though each new queue is told */                         \
+	M(SUP_ALERT_TELL, F_SUP, F_QUEUE, 17, 1024, 0, 0)                     \
                                                                               \
 	/* Worker to supervisor. */                                           \
 	/* id; blob text: answers SUP_TEXT_ASK */                             \

@@ -9,6 +9,7 @@ supervisor_libsupervisor_a_SOURCES = \
 sbin_PROGRAMS += cctgd
 cctgd_SOURCES = \
 	supervisor/cctgd.c supervisor/supervisor.h \
+	supervisor/alert.c \
 	supervisor/child.c \
 	supervisor/control.c supervisor/control.h \
 	supervisor/listen.c supervisor/listen.h \

@@ -72,6 +72,13 @@ struct last_exit {
 	int64_t ready_again_ms; /* -1 not yet */
 };
 
+/* Crashing again and again, from the first time until it is stable. */
+struct episode {
+	int64_t began_wall_ms; /* 0: none yet */
+	int64_t ended_ms;      /* monotonic; 0: it goes on */
+	char how[192];	       /* the end that made it too many */
+};
+
 /* A worker: a name, "format/0", and whatever serves under it. */
 struct worker {
 	TAILQ_ENTRY(worker) entry;
@@ -95,6 +102,7 @@ struct worker {
 	int64_t ready_wall_ms;	/* ready since; 0: not ready */
 	int64_t ready_ms;	/* from fork to ready, the last time */
 	struct last_exit last;
+	struct episode episode;
 	struct board_row *row;
 };
 TAILQ_HEAD(worker_list, worker);
@@ -217,6 +225,11 @@ void wire_retry(void);
 int reap_init(void);
 /* "signal 9 (Killed)", or "exit 78" where sig is 0; returns the buffer. */
 const char *reap_describe(char *, size_t, int sig, int code);
+
+/* alert.c: what people should know about a worker. */
+void alert_begin(struct worker *, const char *how);
+void alert_end(struct worker *);
+void alert_queue_ready(void);
 
 /* obituary.c: the last words of the dead. */
 #define OBITUARY_ASK (UINT64_C(1) << 63) /* id of a question for it */

@@ -467,6 +467,8 @@ act_announce(struct worker *w)
 	log_info("worker %s (pid %d) is ready after %lld ms", w->name,
 	    (int)c->pid, (long long)w->ready_ms);
 	tree_timer(w, POLICY_STABLE_MS);
+	if (w->class == PC_QUEUE)
+		alert_queue_ready();
 	replace_next(w->class);
 }
 
@@ -474,6 +476,7 @@ static void
 act_forgive(struct worker *w)
 {
 	policy_forgive(&w->history);
+	alert_end(w);
 }
 
 static void
@@ -520,6 +523,8 @@ act_retry(struct worker *w)
 	    (int)departure.pid, departure.text, retry.delay_ms,
 	    retry.throttled ?
 	    " (throttled: more than 5 crashes in a minute)" : "");
+	if (retry.throttled)
+		alert_begin(w, departure.text);
 	w->state = retry.throttled ? WS_THROTTLED : WS_BACKOFF;
 	if (retry.delay_ms == 0)
 		tree_event(w, PE_TIMER);

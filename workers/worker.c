@@ -73,6 +73,7 @@ static enum link_verdict worker_drain(const struct frame *);
 static enum link_verdict worker_end(const struct frame *);
 static enum link_verdict worker_loglevel(const struct frame *);
 static enum link_verdict worker_text(const struct frame *);
+static enum link_verdict worker_alert(const struct frame *);
 static char *worker_malloc_info(void);
 static void worker_peer_gone(struct peer_entry *, const uint64_t *, size_t);
 static void worker_tell(enum msg_type, uint64_t, const void *, size_t);
@@ -92,6 +93,7 @@ static const struct {
 	{ SUP_WORK_STOP, worker_end },
 	{ SUP_LOG_SET, worker_loglevel },
 	{ SUP_TEXT_ASK, worker_text },
+	{ SUP_ALERT_TELL, worker_alert },
 };
 
 static const struct link_ops sup_link_ops = {
@@ -668,6 +670,12 @@ worker_text(const struct frame *f)
 	free(text);
 	free(what);
 	return (LINK_DONE);
+}
+
+static enum link_verdict
+worker_alert(const struct frame *f)
+{
+	return (ops->alert == NULL || !started ? LINK_BAD : ops->alert(f));
 }
 
 struct event_base *

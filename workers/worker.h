@@ -57,6 +57,8 @@ struct worker_ops {
 	void (*drain)(uint32_t grace_ms);
 	/* Last act before exit; must not take longer than 0.5 s. */
 	void (*stop)(void);
+	/* SUP_ALERT_TELL (PC_QUEUE only). */
+	enum link_verdict (*alert)(const struct frame *);
 	/* Optional: text for `what`, malloc'd, or NULL. */
 	char *(*text)(const char *what);
 };

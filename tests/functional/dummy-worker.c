@@ -223,6 +223,26 @@ dummy_stop(void)
 		pause();
 }
 
+static enum link_verdict
+dummy_alert(const struct frame *f)
+{
+	struct unpacker u;
+	struct span worker, how;
+	bool over;
+
+	unpack_init(&u, f->data, f->len);
+	over = unpack_u8(&u) != 0;
+	(void)unpack_i64(&u);
+	worker = unpack_span(&u);
+	how = unpack_span(&u);
+	if (!unpack_done(&u))
+		return (LINK_BAD);
+	log_info("alert: %.*s %s: %.*s", (int)worker.len,
+	    (const char *)worker.p, over ? "stable again" : "throttled",
+	    (int)how.len, (const char *)how.p);
+	return (LINK_DONE);
+}
+
 static char *
 dummy_text(const char *what)
 {
@@ -254,6 +274,7 @@ main(int argc, char **argv)
 		.message = dummy_message,
 		.drain = dummy_drain,
 		.stop = dummy_stop,
+		.alert = dummy_alert,
 		.text = dummy_text,
 	};
 	return (worker_main(argc, argv, &ops));

@@ -572,21 +572,23 @@ accept_intake_lost(struct peer *p)
 }
 
 void
-accept_internal(const char *type, const char *title, const char *payload,
-    int64_t chat_id, int64_t thread)
+accept_own(const char *id, const char *type, const char *title,
+    const char *payload, const char *to, enum severity severity)
 {
-	char id[UUID_SIZE], to[64];
-	struct submission s = { .severity = SEV_NORMAL };
+	struct submission s = { .severity = (int)severity };
+	char new_id[UUID_SIZE];
 
-	uuid_v7(id);
-	snprintf(to, sizeof(to), "%lld:%lld", (long long)chat_id,
-	    (long long)thread);
-	s.id = id;
+	if (id == NULL) {
+		uuid_v7(new_id);
+		id = new_id;
+	} else if (store_find_id(queue.store, id, strlen(id)) > 0)
+		return;
+	s.id = (char *)(uintptr_t)id;
 	s.type = (char *)(uintptr_t)type;
 	s.source = (char *)(uintptr_t)"cctg";
-	s.task_id = id;
+	s.task_id = (char *)(uintptr_t)id;
 	s.title = (char *)(uintptr_t)title;
-	s.to = to;
+	s.to = (char *)(uintptr_t)to;
 	s.payload = (struct span){ payload, strlen(payload) };
 	accept_event(&s);
 }

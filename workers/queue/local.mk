@@ -1,5 +1,6 @@
 pkglibexec_PROGRAMS += cctg-queue
-cctg_queue_SOURCES = workers/queue/accept.c workers/queue/archive.c \
+cctg_queue_SOURCES = workers/queue/accept.c workers/queue/alert.c \
+	workers/queue/archive.c \
 	workers/queue/call.c workers/queue/chat.c workers/queue/commit.c \
 	workers/queue/dedup.c workers/queue/digest.c workers/queue/final.c \
 	workers/queue/command.c workers/queue/mode.c workers/queue/moved.c \

@@ -297,7 +297,7 @@ mode_summary_send(struct summary *s, size_t i)
 {
 	struct json_object *o = json_object_new_object();
 	int64_t n = s->chat[i].n;
-	char title[64], *text;
+	char title[64], to[64], *text;
 
 	snprintf(title, sizeof(title), "While muted: %lld event%s",
 	    (long long)n, n == 1 ? "" : "s");
@@ -309,9 +309,10 @@ mode_summary_send(struct summary *s, size_t i)
 	    json_object_new_string("info_notification"));
 	json_object_object_add(o, "title", json_object_new_string(title));
 	json_object_object_add(o, "description", json_object_new_string(text));
-	accept_internal("info_notification", title,
-	    json_object_to_json_string(o), s->chat[i].chat_id,
-	    s->chat[i].thread);
+	snprintf(to, sizeof(to), "%lld:%lld", (long long)s->chat[i].chat_id,
+	    (long long)s->chat[i].thread);
+	accept_own(NULL, "info_notification", title,
+	    json_object_to_json_string(o), to, SEV_NORMAL);
 	json_object_put(o);
 	free(text);
 	pack_free(&s->chat[i].text);

@@ -46,6 +46,7 @@ static const struct worker_ops ops = {
 	.start = queue_start,
 	.message = queue_message,
 	.writable = queue_writable,
+	.alert = alert_tell,
 	.drain = queue_drain,
 	.stop = queue_stop,
 };

@@ -3,6 +3,7 @@
  *
  *	queue.c	   life of the worker, configuration, who handles a message
  *	accept.c   events from intake: chats, store, answer when durable
+ *	alert.c	   events of our own about workers that crash
  *	commit.c   group commit, and what may happen only after it
  *	chat.c	   chats, their lanes, loading from the store
  *	sched.c	   which job goes next, and when to look again
@@ -201,9 +202,16 @@ int accept_orphans(void);
 void accept_committed(bool ok); /* commit.c tells */
 /* Is there room in the store?  To be called when it or its limit changed. */
 void accept_measure(void);
-/* An event of our own (the summary after a mute), for one chat. */
-void accept_internal(const char *type, const char *title, const char *text,
-    int64_t chat_id, int64_t thread);
+/*
+ * An event of our own: payload is its JSON; to is a chat as in
+ * INTAKE_EVENT_SUBMIT, "" where the routes say.  An id that was accepted
+ * before is not accepted again; NULL: a new one.
+ */
+void accept_own(const char *id, const char *type, const char *title,
+    const char *payload, const char *to, enum severity);
+
+/* alert.c */
+enum link_verdict alert_tell(const struct frame *); /* SUP_ALERT_TELL */
 
 /* commit.c */
 void commit_init(void);

@@ -3,20 +3,17 @@
  * every 1.5 s even when idle.  One that does not is judged by what the kernel
  * says about it, because under heavy load a healthy process may get no
  * processor for seconds, and killing it then only makes the load worse.
+ * Likewise a job: what counts is the processor time that went into it.
  *
  * watch.c asks once a second and carries out the verdict.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "supervisor/liveness.h"
-
-static int read_small(pid_t, const char *, char *, size_t);
+#include "supervisor/proc.h"
 
 void
 live_reset(struct live_track *t, int64_t now_ns)
@@ -87,6 +84,23 @@ live_judge(struct live_track *t, const struct live_sample *s,
 	return (LIVE_STARVED);
 }
 
+enum live_verdict
+live_job(struct live_track *t, const struct live_job *job,
+    const struct live_sample *s, int64_t deadline_ns)
+{
+	if (t->aborted_ns != 0 || deadline_ns == 0 || job->id == 0) {
+		t->job = (struct live_job){0, 0};
+		return (LIVE_OK);
+	}
+	if (job->id != t->job.id || job->done != t->job.done) {
+		t->job = *job;
+		t->job_cpu_ns = s->cpu_ns;
+		return (LIVE_OK);
+	}
+	return (s->cpu_ns - t->job_cpu_ns >= deadline_ns ? LIVE_OVERDUE :
+	    LIVE_OK);
+}
+
 const char *
 live_verdict_name(enum live_verdict v)
 {
@@ -97,6 +111,7 @@ live_verdict_name(enum live_verdict v)
 		[LIVE_BLOCKED] = "waiting in the kernel",
 		[LIVE_TRACED] = "under a debugger",
 		[LIVE_HUNG] = "hung",
+		[LIVE_OVERDUE] = "past the deadline of a job",
 		[LIVE_STOPPED] = "stopped by a signal",
 		[LIVE_DOOMED] = "hung after SIGABRT",
 	};
@@ -107,41 +122,21 @@ live_verdict_name(enum live_verdict v)
 int
 liveness_read(pid_t pid, struct live_sample *s)
 {
-	char buf[1024], *p;
+	struct proc_stat ps;
+	char buf[128];
 	int64_t cpu, wait;
 
 	s->now_ns = clock_mono_ns();
-	if (read_small(pid, "stat", buf, sizeof(buf)) == -1)
+	if (proc_stat(pid, &ps) == -1)
 		return (-1);
-	/* The name in parentheses may itself hold parentheses. */
-	if ((p = strrchr(buf, ')')) == NULL || p[1] != ' ' || p[2] == '\0')
-		return (-1);
-	s->state = p[2];
-	s->cpu_ns = s->wait_ns = 0;
-	/* Absent without CONFIG_SCHED_INFO: then only state and time count. */
-	if (read_small(pid, "schedstat", buf, sizeof(buf)) == 0 &&
+	s->state = ps.state;
+	s->cpu_ns = (int64_t)ps.cpu_us * 1000;
+	s->wait_ns = 0;
+	/* Exact, but absent without CONFIG_SCHED_INFO. */
+	if (proc_read(pid, "schedstat", buf, sizeof(buf)) > 0 &&
 	    sscanf(buf, "%" SCNd64 " %" SCNd64, &cpu, &wait) == 2) {
 		s->cpu_ns = cpu;
 		s->wait_ns = wait;
 	}
-	return (0);
-}
-
-/* Read the start of /proc/PID/name as text. */
-static int
-read_small(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return (-1);
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n <= 0)
-		return (-1);
-	buf[n] = '\0';
 	return (0);
 }

@@ -4,7 +4,8 @@ supervisor_libsupervisor_a_SOURCES = \
 	supervisor/environment.c supervisor/environment.h \
 	supervisor/liveness.c supervisor/liveness.h \
 	supervisor/memory.c supervisor/memory.h \
-	supervisor/policy.c supervisor/policy.h
+	supervisor/policy.c supervisor/policy.h \
+	supervisor/proc.c supervisor/proc.h
 
 sbin_PROGRAMS += cctgd
 cctgd_SOURCES = \

@@ -1,9 +1,8 @@
 /*
- * The memory watchdog.  tree.c samples each worker every 5 s and acts on the
+ * The memory watchdog.  watch.c samples each worker every 5 s and acts on the
  * verdict: beyond the soft limit or with a proven leak it is replaced, the
  * new one first; beyond the hard limit it is killed.
  */
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,10 +10,10 @@
 #include <unistd.h>
 
 #include "supervisor/memory.h"
+#include "supervisor/proc.h"
 
 static bool mem_leaks(const struct mem_track *);
 static int compare_double(const void *, const void *);
-static ssize_t read_proc(pid_t, const char *, char *, size_t);
 
 void
 mem_note(struct mem_track *t, double at_s, uint64_t bytes)
@@ -104,25 +103,21 @@ int
 memory_read(pid_t pid, struct mem_sample *s)
 {
 	char buf[4096], *p;
-	uint64_t pages = 0, user = 0, system = 0;
-	long tick = sysconf(_SC_CLK_TCK);
+	struct proc_stat ps;
+	uint64_t pages = 0;
 
 	memset(s, 0, sizeof(*s));
-	if (read_proc(pid, "statm", buf, sizeof(buf)) == -1 ||
+	if (proc_read(pid, "statm", buf, sizeof(buf)) == -1 ||
 	    sscanf(buf, "%*u %" SCNu64, &pages) != 1)
 		return (-1);
 	s->rss_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	s->pss_bytes = s->rss_bytes;
 	/* Refused for a process that may not be traced. */
-	if (read_proc(pid, "smaps_rollup", buf, sizeof(buf)) > 0 &&
+	if (proc_read(pid, "smaps_rollup", buf, sizeof(buf)) > 0 &&
 	    (p = strstr(buf, "\nPss:")) != NULL)
 		s->pss_bytes = strtoull(p + 5, NULL, 10) * 1024;
-	/* Fields 14 and 15, counted behind the name (proc_pid_stat(5)). */
-	if (read_proc(pid, "stat", buf, sizeof(buf)) > 0 &&
-	    (p = strrchr(buf, ')')) != NULL &&
-	    sscanf(p + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u"
-	    " %" SCNu64 " %" SCNu64, &user, &system) == 2 && tick > 0)
-		s->cpu_us = (user + system) * 1000000 / (uint64_t)tick;
+	if (proc_stat(pid, &ps) == 0)
+		s->cpu_us = ps.cpu_us;
 	return (0);
 }
 
@@ -132,22 +127,4 @@ compare_double(const void *a, const void *b)
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return ((x > y) - (x < y));
-}
-
-static ssize_t
-read_proc(pid_t pid, const char *name, char *buf, size_t size)
-{
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return (-1);
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n < 0)
-		return (-1);
-	buf[n] = '\0';
-	return (n);
 }

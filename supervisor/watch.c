@@ -43,6 +43,16 @@ static const unsigned int memory_share[NCLASSES] = {
 	[PC_COMPRESS] = 100,
 };
 
+/*
+ * Processor time that one job may take.  The largest event takes some 50 ms,
+ * so this is no measure of speed: it says that there is no end.
+ */
+static const int job_deadline_ms[NCLASSES] = {
+	[PC_ANALYZE] = 2000,
+	[PC_FORMAT] = 2000,
+	[PC_COMPRESS] = 2000,
+};
+
 int
 watch_init(void)
 {
@@ -85,9 +95,11 @@ watch_tick(evutil_socket_t fd, short what, void *arg)
 static void
 watch_liveness(struct child *c, int64_t now_ms)
 {
+	const struct live_job job = {c->slot->job[0], c->slot->jobs_done};
+	int64_t deadline_ms = job_deadline_ms[c->worker->class];
+	int64_t limit_ms = sup.conf->heartbeat_ms;
 	struct live_sample sample;
 	enum live_verdict v;
-	int64_t limit_ms = sup.conf->heartbeat_ms;
 
 	if (c->stopped_ms != 0) {
 		if (now_ms - c->stopped_ms >= STOPPED_MS)
@@ -99,8 +111,15 @@ watch_liveness(struct child *c, int64_t now_ms)
 		limit_ms = STARTING_MS / 2;
 	v = live_look(&c->live, c->slot->turns, now_ms * NS_PER_MS,
 	    limit_ms * NS_PER_MS);
-	if (v == LIVE_SUSPECT && liveness_read(c->pid, &sample) == 0)
-		v = live_judge(&c->live, &sample, limit_ms * NS_PER_MS);
+	if ((v == LIVE_SUSPECT || (job.id != 0 && deadline_ms != 0)) &&
+	    liveness_read(c->pid, &sample) == 0) {
+		if (live_job(&c->live, &job, &sample, deadline_ms *
+		    NS_PER_MS) == LIVE_OVERDUE)
+			v = LIVE_OVERDUE;
+		else if (v == LIVE_SUSPECT)
+			v = live_judge(&c->live, &sample, limit_ms *
+			    NS_PER_MS);
+	}
 	watch_act(c, v, now_ms);
 }
 
@@ -127,6 +146,15 @@ watch_act(struct child *c, enum live_verdict v, int64_t now_ms)
 		    "for %.1f s; sending SIGABRT", c->worker->name,
 		    (int)c->pid, (double)(clock_mono_ns() -
 		    c->live.turned_ns) / 1e9);
+		c->live.aborted_ns = now_ms * NS_PER_MS;
+		child_kill(c, SIGABRT);
+		return;
+	case LIVE_OVERDUE:
+		log_warnx("worker %s (pid %d) has spent more than %.1f s of "
+		    "processor time on job %llu; sending SIGABRT",
+		    c->worker->name, (int)c->pid,
+		    job_deadline_ms[c->worker->class] / 1e3,
+		    (unsigned long long)c->live.job.id);
 		c->live.aborted_ns = now_ms * NS_PER_MS;
 		child_kill(c, SIGABRT);
 		return;

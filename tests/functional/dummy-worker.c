@@ -17,6 +17,7 @@
  *	gauge N V	gauge N of the slot becomes V
  *	metric NAME V	the same by its name in metrics.h
  *	job N		job N begins
+ *	work N		it begins and never ends
  *	ask		each format peer is asked something (queue)
  *	reject		the next message is called malformed
  */
@@ -118,7 +119,11 @@ dummy_obey(const char *order)
 		dummy_metric(name, value);
 	else if (sscanf(order, "job %lu", &n) == 1)
 		slot_job_begin(n);
-	else if (strcmp(order, "ask") == 0)
+	else if (sscanf(order, "work %lu", &n) == 1) {
+		slot_job_begin(n);
+		for (;;)
+			turns++;
+	} else if (strcmp(order, "ask") == 0)
 		dummy_ask();
 	else if (strcmp(order, "reject") == 0)
 		rejecting = true;

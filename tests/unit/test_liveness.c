@@ -161,6 +161,68 @@ test_abort_then_kill(void **state)
 	assert_int_equal(live_judge(&t, &s, LIMIT), LIVE_DOOMED);
 }
 
+/*
+ * Every way in which two looks at a job can differ: only the same job, with
+ * as much processor time as it may have, is overdue; whatever the time.
+ */
+static void
+test_job_past_its_deadline(void **state)
+{
+	static const int64_t cpus_ns[] = {0, S, 2 * S - 1, 2 * S, 9 * S};
+	static const uint64_t numbers[] = {0, 1, 2};
+	struct live_sample s = {.state = 'R'};
+	struct live_track t;
+	struct live_job before, now;
+	bool same, expected;
+
+	(void)state;
+	for (int i = 0; i < 3 * 3 * 3 * 3 * 5 * 2 * 2; i++) {
+		int n = i;
+
+		before.id = numbers[n % 3], n /= 3;
+		before.done = numbers[n % 3], n /= 3;
+		now.id = numbers[n % 3], n /= 3;
+		now.done = numbers[n % 3], n /= 3;
+		memset(&t, 0, sizeof(t));
+		s.now_ns = S;
+		s.cpu_ns = 7 * S;
+		assert_int_equal(live_job(&t, &before, &s, 2 * S), LIVE_OK);
+		s.now_ns = 1000 * S;
+		s.cpu_ns += cpus_ns[n % 5];
+		same = before.id == now.id && before.done == now.done &&
+		    now.id != 0;
+		expected = same && cpus_ns[n % 5] >= 2 * S;
+		n /= 5;
+		if (n % 2 == 1) { /* it has SIGABRT already */
+			t.aborted_ns = S;
+			expected = false;
+		}
+		n /= 2;
+		if (n == 1) /* no deadline */
+			expected = false;
+		assert_int_equal(live_job(&t, &now, &s, n == 1 ? 0 : 2 * S),
+		    expected ? LIVE_OVERDUE : LIVE_OK);
+	}
+}
+
+/* A turn of the loop between two looks: another job, though of the same id. */
+static void
+test_turn_ends_a_job(void **state)
+{
+	const struct live_job job = {42, 7};
+	struct live_sample s = {S, 0, 0, 'R'};
+	struct live_track t = {0};
+
+	(void)state;
+	live_reset(&t, 0);
+	assert_int_equal(live_job(&t, &job, &s, 2 * S), LIVE_OK);
+	assert_int_equal(live_look(&t, 1, 2 * S, LIMIT), LIVE_OK);
+	s.cpu_ns = 5 * S;
+	assert_int_equal(live_job(&t, &job, &s, 2 * S), LIVE_OK);
+	s.cpu_ns = 7 * S;
+	assert_int_equal(live_job(&t, &job, &s, 2 * S), LIVE_OVERDUE);
+}
+
 static void
 test_reads_this_process(void **state)
 {
@@ -187,6 +249,8 @@ main(void)
 		cmocka_unit_test(test_debugger_is_left_alone),
 		cmocka_unit_test(test_turn_ends_suspicion),
 		cmocka_unit_test(test_abort_then_kill),
+		cmocka_unit_test(test_job_past_its_deadline),
+		cmocka_unit_test(test_turn_ends_a_job),
 		cmocka_unit_test(test_reads_this_process),
 	};
 

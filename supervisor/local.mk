@@ -58,4 +58,9 @@ tests_unit_test_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_policy_LDADD = $(SUPERVISOR_TEST_LIBS)
 endif
 
-EXTRA_DIST += tests/functional/test_supervisor.py tests/functional/treelib.py
+EXTRA_DIST += tests/functional/dummylib.py \
+	tests/functional/test_supervisor.py \
+	tests/functional/test_supervisor_control.py \
+	tests/functional/test_supervisor_deaths.py \
+	tests/functional/test_supervisor_replace.py \
+	tests/functional/treelib.py

@@ -380,6 +380,25 @@ event_title_make(const char *type)
 	return (title);
 }
 
+const char *
+event_option(struct json_object *option)
+{
+	static const char *const keys[] = { "label", "text", "title", "name",
+		"value" };
+	const char *text;
+	size_t i;
+
+	if (json_object_is_type(option, json_type_object))
+		for (i = 0; i < nitems(keys); i++)
+			if ((text = json_str(option, keys[i], ""))[0] != '\0')
+				return (text);
+	if (json_object_is_type(option, json_type_string))
+		return (json_object_get_string(option));
+	text = json_object_to_json_string_ext(option,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	return (text != NULL ? text : "");
+}
+
 char *
 event_seal(const char *text, size_t len, const char *id, size_t *outlen)
 {

@@ -80,6 +80,13 @@ void event_fields_free(struct event_fields *);
 char *event_title_make(const char *type);
 
 /*
+ * What an option of an approval says, for its button and for the answer: a
+ * text, or the label, text, title, name or value of an object; all else as it
+ * is in JSON.  NULL is the option null.  The text belongs to the option.
+ */
+const char *event_option(struct json_object *);
+
+/*
  * The text of an event with its id added as the last key, for an event that
  * came without one (the text passed event_parse()): malloc'd, *outlen bytes;
  * NULL when out of memory.  The store and all later steps see the same id.

@@ -64,6 +64,28 @@ def test_press_becomes_a_response_file(tree, sim, button, options, action):
     assert not list((tree.dir / "responses").glob("*.tmp*"))
 
 
+def test_null_among_the_options_killed_the_queue(tree, sim):
+    event, message = ask_by_file(tree, sim, "Odd", options=[1, None, "",
+                                                             {"a": 1}])
+    assert buttons(message) == [["1", "null"], ["(empty)", '{"a":1}'],
+                                ["📄 Details"]]
+    sim.press(message, "null", USER)
+    response, = wait_responses(tree)
+    assert response["option"] == "null"
+    assert tree.submit({"op": "decision", "id": event["event_id"]})[0]["ok"]
+    assert all(w["restarts"] == 0 for w in tree.status()["workers"])
+
+
+def test_option_as_an_object_denied_counted_as_approved(tree, sim):
+    event, message = ask_by_file(tree, sim, "Objects", options=[
+        {"text": "Go", "value": "y"}, {"label": "Deny it", "value": "n"}])
+    assert buttons(message)[0] == ["Go", "Deny it"]
+    sim.press(message, "Deny it", USER)
+    response, = wait_responses(tree)
+    assert response["callback_data"] == f"deny_{event['task_id']}"
+    assert response["option"] == "Deny it"
+
+
 def test_response_waits_for_its_directory(tree, sim):
     _, message = ask_by_file(tree, sim, "No room")
     directory = tree.dir / "responses"

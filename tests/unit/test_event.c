@@ -311,6 +311,25 @@ test_titles_from_types(void **state)
 }
 
 static void
+test_options(void **state)
+{
+	static const char *const rows[][2] = { { "\"Deny\"", "Deny" },
+		{ "null", "null" }, { "2.5", "2.5" }, { "\"\"", "" },
+		{ "{\"text\":\"No\",\"value\":\"n\"}", "No" },
+		{ "{\"value\":\"n\",\"label\":\"\"}", "n" },
+		{ "{\"text\":7}", "{\"text\":7}" } };
+	struct json_object *o;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		o = json_tokener_parse(rows[i][0]);
+		assert_string_equal(event_option(o), rows[i][1]);
+		json_object_put(o);
+	}
+}
+
+static void
 test_seal(void **state)
 {
 	static const char *const texts[] = { "{\"type\":\"x\",\"title\":1}",
@@ -351,6 +370,7 @@ main(void)
 		cmocka_unit_test(test_fields_are_clean_text),
 		cmocka_unit_test(test_ttl),
 		cmocka_unit_test(test_titles_from_types),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_seal),
 	};
 

@@ -5,7 +5,9 @@
  * and answer belong together.
  */
 #include <json.h>
+#include <string.h>
 
+#include "common/event.h"
 #include "workers/format/layout.h"
 #include "workers/format/utf.h"
 
@@ -37,23 +39,14 @@ options_of(struct json_object *event)
 	return (NULL);
 }
 
-/* An option may be a text or an object that has one. */
 static struct span
 option_text(struct json_object *option)
 {
-	static const char *const keys[] = {"label", "text", "title", "name",
-	    "value"};
 	struct span s;
-	size_t i;
 
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		s = layout_member(option, keys[i]);
-		if (s.len > 0)
-			return (s);
-	}
-	if (value_is_scalar(option))
-		return (value_scalar(option));
-	return (value_json(option));
+	s.p = event_option(option);
+	s.len = strlen(s.p);
+	return (s);
 }
 
 static void

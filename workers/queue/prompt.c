@@ -14,6 +14,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/event.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "workers/queue/prompt_private.h"
@@ -209,8 +210,7 @@ prompt_options(struct json_object *event)
 		for (size_t k = 0; k < json_object_array_length(o) &&
 		    k < OPTIONS_MAX; k++)
 			json_object_array_add(list, json_object_new_string(
-			    json_object_get_string(
-			    json_object_array_get_idx(o, k))));
+			    event_option(json_object_array_get_idx(o, k))));
 		return (list);
 	}
 	json_object_array_add(list, json_object_new_string("Approve"));

@@ -33,6 +33,7 @@
 	S(MONITOR, "monitor", "monitor") \
 	S(INTAKE, "intake", "intake")    \
 	S(WATCHDOG, "watchdog", "watchdog") \
+	S(HOOKS, "hooks", "hooks")       \
 	S(CHAT, "chat", "chat")          \
 	S(ROUTE, "route", "route")
 
@@ -53,6 +54,8 @@
 	T(ADDRESS, char *, "")	   /* host:port or "" */ \
 	T(ADDRESSES, struct conf_list, "")              \
 	T(IDS, struct conf_ids, "")
+
+#define F_CTL 0 /* only cctgctl reads it, anew for each hook */
 
 #define CONF_KEYS(K)                                                          \
 	K(TOP, state_dir, PATH, state_dir, "", "", F_QUEUE, RESTART,          \
@@ -166,7 +169,15 @@
 	K(WATCHDOG, memory_soft, SIZE, memory_soft_bytes, "48M", "8M..1T",    \
 	    F_SUP, RELOAD, "a worker larger than this is replaced")           \
 	K(WATCHDOG, memory_hard, SIZE, memory_hard_bytes, "96M", "8M..1T",    \
-	    F_SUP, RELOAD, "a worker larger than this is killed")
+	    F_SUP, RELOAD, "a worker larger than this is killed")             \
+	K(HOOKS, on, TEXTS, hooks_on, "", "", F_CTL, RELOAD,                  \
+	    "hooks of agents, quiet by default, that are asked or told")      \
+	K(HOOKS, off, TEXTS, hooks_off, "", "", F_CTL, RELOAD,                \
+	    "hooks of agents that are neither asked nor told")                \
+	K(HOOKS, timeout, DURATION, hooks_timeout_ms, "10m", "1s..7d", F_CTL, \
+	    RELOAD, "how long a hook waits for an answer")                    \
+	K(HOOKS, to, TEXT, hooks_to, "", "", F_CTL, RELOAD,                   \
+	    "the chat of what hooks ask and tell; empty: by the routes")
 
 #define CONF_CHAT_KEYS(K)                                                     \
 	K(CHAT, id, INTEGER, id, "0", "-9007199254740991..9007199254740991",  \

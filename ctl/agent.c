@@ -13,9 +13,12 @@
 
 #define INFO "info_notification"
 
-static struct json_object *claude_decision(const char *, bool, const char *);
-static struct json_object *codex_decision(const char *, bool, const char *);
-static struct json_object *gemini_decision(const char *, bool, const char *);
+static struct json_object *claude_decision(const char *, bool, const char *,
+    struct json_object *);
+static struct json_object *codex_decision(const char *, bool, const char *,
+    struct json_object *);
+static struct json_object *gemini_decision(const char *, bool, const char *,
+    struct json_object *);
 
 static const struct hook_event claude_events[] = {
 	{ "PermissionRequest", NULL, HOOK_ASKS, NULL, "wants to use", { NULL },
@@ -100,11 +103,11 @@ static const struct hook_event gemini_events[] = {
 
 static const struct agent agents[] = {
 	{ "claude", "Claude", "claude-code", "", claude_events,
-	    claude_decision },
-	{ "codex", "Codex", "codex", "", codex_events, codex_decision },
+	    claude_decision, "AskUserQuestion" },
+	{ "codex", "Codex", "codex", "", codex_events, codex_decision, NULL },
 	/* Gemini CLI takes what is not JSON for a message. */
 	{ "gemini", "Gemini", "gemini-cli", "{}\n", gemini_events,
-	    gemini_decision },
+	    gemini_decision, NULL },
 };
 
 const struct agent *
@@ -124,7 +127,7 @@ agent_event(const struct agent *agent, struct json_object *payload)
 	/* A program of Codex's notify gets no hook_event_name. */
 	const char *name = json_str(payload, "hook_event_name",
 	    json_str(payload, "type", ""));
-	const char *kind = json_str(payload, "notification_type", "");
+	const char *kind = agent_kind(payload);
 	const struct hook_event *e;
 
 	for (e = agent->events; e->name != NULL; e++)
@@ -141,6 +144,12 @@ agent_session(struct json_object *payload)
 	    json_str(payload, "thread-id", "")));
 }
 
+const char *
+agent_kind(struct json_object *payload)
+{
+	return (json_str(payload, "notification_type", ""));
+}
+
 static struct json_object *
 specific(const char *event, struct json_object *specific)
 {
@@ -152,7 +161,7 @@ specific(const char *event, struct json_object *specific)
 }
 
 static struct json_object *
-permission_request(bool allow, const char *message)
+permission_request(bool allow, const char *message, struct json_object *input)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *decision = json_object_new_object();
@@ -160,44 +169,53 @@ permission_request(bool allow, const char *message)
 	talk_add(decision, "behavior", allow ? "allow" : "deny");
 	if (!allow)
 		talk_add(decision, "message", message);
+	if (input != NULL)
+		json_object_object_add(decision, "updatedInput", input);
 	json_object_object_add(o, "decision", decision);
 	return (specific("PermissionRequest", o));
 }
 
 static struct json_object *
-pre_tool_use(bool allow, const char *message)
+pre_tool_use(bool allow, const char *message, struct json_object *input)
 {
 	struct json_object *o = json_object_new_object();
 
 	talk_add(o, "permissionDecision", allow ? "allow" : "deny");
 	talk_add(o, "permissionDecisionReason", message);
+	if (input != NULL)
+		json_object_object_add(o, "updatedInput", input);
 	return (specific("PreToolUse", o));
 }
 
 static struct json_object *
-claude_decision(const char *event, bool allow, const char *message)
+claude_decision(const char *event, bool allow, const char *message,
+    struct json_object *input)
 {
 	if (strcmp(event, "PreToolUse") == 0)
-		return (pre_tool_use(allow, message));
-	return (permission_request(allow, message));
+		return (pre_tool_use(allow, message, input));
+	return (permission_request(allow, message, input));
 }
 
 /* Codex refuses output with members that it does not know, and knows no
  * "allow" before a tool. */
 static struct json_object *
-codex_decision(const char *event, bool allow, const char *message)
+codex_decision(const char *event, bool allow, const char *message,
+    struct json_object *input)
 {
+	json_object_put(input);
 	if (strcmp(event, "PreToolUse") == 0)
-		return (allow ? NULL : pre_tool_use(false, message));
-	return (permission_request(allow, message));
+		return (allow ? NULL : pre_tool_use(false, message, NULL));
+	return (permission_request(allow, message, NULL));
 }
 
 static struct json_object *
-gemini_decision(const char *event, bool allow, const char *message)
+gemini_decision(const char *event, bool allow, const char *message,
+    struct json_object *input)
 {
 	struct json_object *o = json_object_new_object();
 
 	(void)event;
+	json_object_put(input);
 	talk_add(o, "decision", allow ? "allow" : "deny");
 	if (!allow)
 		talk_add(o, "reason", message);

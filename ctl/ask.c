@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/nitems.h"
 #include "common/utf8.h"
 #include "common/uuid.h"
 #include "ctl/prompt.h"
@@ -158,7 +159,10 @@ approvals_ask(struct ctl *ctl, const char *cmd, const char *id)
 static void
 approvals_show(struct ctl *ctl, struct json_object *list)
 {
+	static const struct table_column columns[] = { { "ID", 0, 0 },
+		{ "ASKED", 0, 1 }, { "EXPIRES", 0, 0 }, { "TITLE", 16, 0 } };
 	struct json_object *o;
+	struct table *t;
 	char text[64];
 	size_t i;
 
@@ -167,21 +171,17 @@ approvals_show(struct ctl *ctl, struct json_object *list)
 			puts("no open approvals");
 		return;
 	}
-	print_field("ID", 36, BOLD);
-	print_field("ASKED", 19, BOLD);
-	print_field("EXPIRES", 19, BOLD);
-	print_field("TITLE", 0, BOLD);
-	print_line();
+	t = table_new(columns, nitems(columns));
 	for (i = 0; i < json_object_array_length(list); i++) {
 		o = json_object_array_get_idx(list, i);
-		print_field(json_str(o, "id", "?"), 36, PLAIN);
-		print_field(print_time(text, sizeof(text),
-		    json_str(o, "asked_at", NULL)), 19, PLAIN);
-		print_field(print_time(text, sizeof(text),
-		    json_str(o, "expires_at", NULL)), 19, PLAIN);
-		print_field(json_str(o, "title", ""), print_room(80), PLAIN);
-		print_line();
+		table_cell(t, json_str(o, "id", "?"), PLAIN);
+		table_cell(t, print_time(text, sizeof(text),
+		    json_str(o, "asked_at", NULL)), PLAIN);
+		table_cell(t, print_time(text, sizeof(text),
+		    json_str(o, "expires_at", NULL)), PLAIN);
+		table_cell(t, json_str(o, "title", ""), PLAIN);
 	}
+	table_print(t);
 }
 
 /*

@@ -101,13 +101,9 @@ call_is_of_session(const char *id, const char *session)
 }
 
 bool
-call_is_of_call(const char *id, const char *session, const char *tool,
-    struct json_object *input)
+call_is_same(const char *id, const char *other)
 {
-	char want[UUID_SIZE];
-
-	id_make(want, session, tool, input, 0);
-	return (strncmp(id, want, CALL_CHARS) == 0);
+	return (strncmp(id, other, CALL_CHARS) == 0);
 }
 
 char *
@@ -178,14 +174,21 @@ call_text(const char *tool, struct json_object *input)
 	return (out);
 }
 
-/* The end of the string that begins at p, behind its quote. */
+/* Behind the string that begins at p with its quote, or NULL. */
 static char *
 string_end(char *p, const char *end)
 {
-	for (p++; p < end && *p != '"'; p++)
-		if (*p == '\\')
-			p++;
-	return (p < end ? p + 1 : NULL);
+	char *quote = p, *back;
+
+	while (++quote < end && (quote = memchr(quote, '"',
+	    (size_t)(end - quote))) != NULL) {
+		/* An odd number of backslashes makes it part of the text. */
+		for (back = quote; back - 1 > p && back[-1] == '\\'; back--)
+			continue;
+		if ((quote - back) % 2 == 0)
+			return (quote + 1);
+	}
+	return (NULL);
 }
 
 /* The comma or bracket behind the value at p, or NULL. */
@@ -208,23 +211,47 @@ value_end(char *p, const char *end)
 	return (NULL);
 }
 
-void
-call_forget(char *text, size_t len, const char *key)
+/* The part that the name, quotes and all, is of, or NULL. */
+static struct call_part *
+part_find(const char *name, size_t len, struct call_part *parts, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (strlen(parts[i].key) + 2 == len &&
+		    memcmp(name + 1, parts[i].key, len - 2) == 0)
+			return (&parts[i]);
+	return (NULL);
+}
+
+size_t
+call_cut(char *text, size_t len, struct call_part *parts, size_t n)
 {
 	char *p = memchr(text, '{', len), *name, *value, *end = text + len;
+	struct call_part *part;
 
 	while (p != NULL && *p != '}') {
 		/* At the bracket, or the comma between two members. */
 		if ((name = memchr(p, '"', (size_t)(end - p))) == NULL ||
-		    (p = string_end(name, end)) == NULL ||
-		    (value = memchr(p, ':', (size_t)(end - p))) == NULL ||
+		    (p = string_end(name, end)) == NULL)
+			break;
+		part = part_find(name, (size_t)(p - name), parts, n);
+		if ((value = memchr(p, ':', (size_t)(end - p))) == NULL ||
 		    (p = value_end(++value, end)) == NULL)
-			return;
-		if (p - value < 4 || (size_t)(end - name) < strlen(key) + 2 ||
-		    memcmp(name + 1, key, strlen(key)) != 0 ||
-		    name[1 + strlen(key)] != '"')
+			break;
+		if (part == NULL || p - value < 4)
 			continue;
-		memset(value, ' ', (size_t)(p - value));
+		if (part->keep) {
+			free(part->text);
+			part->len = (size_t)(p - value);
+			if ((part->text = malloc(part->len)) == NULL)
+				break;
+			memcpy(part->text, value, part->len);
+		}
 		memcpy(value, "null", 4);
+		memmove(value + 4, p, (size_t)(end - p));
+		end -= p - value - 4;
+		p = value + 4;
 	}
+	return ((size_t)(end - text));
 }

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct conf;
 struct json_object;
 
 /* Exit codes (DESIGN section 7), by their names in cctgctl(1). */
@@ -102,6 +103,8 @@ enum ctl_socket { SOCKET_CONTROL, SOCKET_SUBMIT };
 const char *where_socket(struct ctl *, enum ctl_socket);
 const char *where_events_dir(struct ctl *);
 const char *where_responses_dir(struct ctl *);
+/* The configuration; lives as long as the program. */
+const struct conf *where_conf(struct ctl *);
 
 /* talk.c */
 struct talk {
@@ -148,16 +151,35 @@ void print_json(struct json_object *);
 void print_ok(const struct ctl *, struct json_object *answer, const char *, ...)
     __attribute__((format(printf, 3, 4)));
 enum colour { PLAIN, BOLD, GREEN, YELLOW, RED };
-/* Text in a colour, padded to width columns; text from outside is made fit
- * to print. */
+/* Text in a colour, padded or cut to width columns (0: as it is); text from
+ * outside is made fit to print. */
 void print_field(const char *text, int width, enum colour);
 void print_line(void); /* ends it, without the blanks at its end */
+/* How many columns the text takes. */
+int print_width(const char *);
+/* Those of the terminal; 0: it is none, or not known. */
+int print_columns(void);
+void print_nomem(void) __attribute__((noreturn));
 const char *print_age(char *, size_t, double seconds);
 const char *print_size(char *, size_t, double bytes);
-/* "07:00:12" of today, else with the date; local time. */
+/* "07:00:12" of today, "Nov  9 07:00" of this year, else the date; local
+ * time.  "-" for NULL. */
 const char *print_time(char *, size_t, const char *rfc3339);
+/* "2026-11-21 07:00:12"; local time. */
+const char *print_moment(char *, size_t, const char *rfc3339);
 enum colour print_state_colour(const char *state);
-/* Spread over the width of the terminal what a title may take. */
-int print_room(int used);
+
+/* table.c */
+struct table_column {
+	const char *head;
+	int least; /* it may be cut to so many columns; 0: never */
+	int hide;  /* what goes first where there is no room; 0: it stays */
+};
+#define TABLE_HIDE_MAX 4
+struct table;
+struct table *table_new(const struct table_column *, size_t);
+/* The next cell of the row. */
+void table_cell(struct table *, const char *text, enum colour);
+void table_print(struct table *); /* and free it */
 
 #endif

@@ -7,9 +7,7 @@
  * were no hook.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,193 +15,77 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/conf.h"
 #include "common/json.h"
 #include "ctl/hook.h"
 #include "ctl/offer.h"
-#include "ctl/prompt.h"
-#include "ctl/send.h"
 #include "ctl/verbs.h"
 
 /* Of the 1500 of DESIGN section 13; the rest is for a file on a slow disk. */
 #define WORK_MS 1100
 #define INPUT_MS 700  /* an agent that does not close it */
 #define SETTLE_MS 300
-#define ASK_MS 600000  /* the time that agents give a hook by default */
-#define PAYLOAD_MAX_BYTES (16U << 20)
-#define TEXT_MAX_BYTES (64U << 10)
-#define DETAILS_MAX_BYTES 3000 /* as many as the button can show */
-#define STALE_TTL "10m" /* of a permission that nobody could be asked for */
 
-struct hook {
-	struct ctl *ctl;
-	const struct agent *agent;
-	const struct hook_event *event;
-	struct json_object *payload;
-	const char *session;
-	int64_t deadline_ms;
-};
-
-static struct json_object *payload_read(struct ctl *, int64_t deadline_ms);
 static bool wanted(const struct hook *);
 static bool settle(struct hook *);
 static void tell(struct hook *);
-static void ask(struct hook *);
-static void say(const char *);
 
-/* All that comes until the end of the input, or the deadline. */
-static struct json_object *
-payload_read(struct ctl *ctl, int64_t deadline_ms)
+const char *
+hook_to(const struct hook *h)
 {
-	struct pollfd pfd = { .fd = STDIN_FILENO, .events = POLLIN };
-	size_t len = 0, size = 65536;
-	char *buf, *more;
-	const char *why;
-	struct json_object *o;
-	int64_t left_ms;
-	ssize_t n;
+	const char *to = ctl_option(h->ctl, "to");
 
-	if (ctl->noperands > 1)
-		return (json_parse(ctl->operand[ctl->noperands - 1],
-		    strlen(ctl->operand[ctl->noperands - 1]), &why));
-	if ((buf = malloc(size)) == NULL)
-		return (NULL);
-	for (;;) {
-		left_ms = deadline_ms - clock_mono_ms();
-		if (left_ms <= 0 || poll(&pfd, 1, (int)left_ms) <= 0)
-			break;
-		n = read(STDIN_FILENO, buf + len, size - len);
-		if (n == -1 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (n <= 0)
-			break;
-		if ((len += (size_t)n) < size)
-			continue;
-		if (size >= PAYLOAD_MAX_BYTES ||
-		    (more = realloc(buf, size * 4)) == NULL) {
-			free(buf);
-			return (NULL);
-		}
-		buf = more;
-		size *= 4;
-	}
-	call_forget(buf, len, "tool_response");
-	o = json_parse(buf, len, &why);
-	free(buf);
-	return (o);
+	if (to == NULL)
+		to = where_conf(h->ctl)->hooks_to;
+	return (to != NULL && *to != '\0' ? to : NULL);
 }
 
 static bool
-listed(struct ctl *ctl, const char *option, const struct hook_event *e)
+given(const struct hook *h, const char *option, const char *name)
 {
-	const char *name;
+	const char *value;
 	size_t n;
 
-	for (n = 0; (name = ctl_option_nth(ctl, option, n)) != NULL; n++)
-		if (strcmp(name, e->name) == 0 ||
-		    (e->kind != NULL && strcmp(name, e->kind) == 0))
+	for (n = 0; (value = ctl_option_nth(h->ctl, option, n)) != NULL; n++)
+		if (*value != '\0' && strcmp(value, name) == 0)
 			return (true);
 	return (false);
 }
 
-/* Is it to be told, or asked? */
+static bool
+listed(const struct conf_list *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < list->n; i++)
+		if (*name != '\0' && strcmp(list->v[i], name) == 0)
+			return (true);
+	return (false);
+}
+
+/*
+ * Is it to be told, or asked?  The options, then the configuration, and of
+ * each first what is said of the kind of notification.
+ */
 static bool
 wanted(const struct hook *h)
 {
-	if (listed(h->ctl, "off", h->event))
-		return (false);
-	return ((h->event->does & HOOK_QUIET) == 0 ||
-	    listed(h->ctl, "on", h->event));
-}
+	const char *name[] = { agent_kind(h->payload), h->event->name };
+	const struct conf *conf;
+	size_t i;
 
-/* The text of a member, where it is one. */
-static char *
-member(const struct hook *h, const char *name)
-{
-	struct json_object *o = json_path(h->payload, name);
-	char *text;
-
-	if (o == NULL || (json_object_is_type(o, json_type_string) &&
-	    json_object_get_string_len(o) == 0))
-		return (NULL);
-	text = call_clean(o, TEXT_MAX_BYTES);
-	if (text != NULL && *text == '\0') {
-		free(text);
-		return (NULL);
-	}
-	return (text);
-}
-
-/* The last part of the directory that the agent works in. */
-static char *
-project(const struct hook *h)
-{
-	char *cwd, *name, *slash;
-
-	if (!json_object_is_type(json_path(h->payload, "cwd"),
-	    json_type_string) || (cwd = member(h, "cwd")) == NULL)
-		return (NULL);
-	while ((slash = strrchr(cwd, '/')) != NULL && slash[1] == '\0' &&
-	    slash != cwd)
-		*slash = '\0';
-	name = slash != NULL && slash[1] != '\0' ? strdup(slash + 1) :
-	    strdup(cwd);
-	free(cwd);
-	return (name);
-}
-
-/* A session is known by its name, or by the first part of its id. */
-static char *
-session_name(const struct hook *h)
-{
-	char *name = member(h, "session_name");
-	struct json_object *id;
-
-	if (name != NULL)
-		return (name);
-	id = json_object_new_string(h->session);
-	name = call_clean(id, 8);
-	json_object_put(id);
-	return (name);
-}
-
-static void
-title_put(const struct hook *h, struct json_object *event, const char *tool)
-{
-	char *place = project(h), *title;
-
-	if (asprintf(&title, "%s%s%s %s%s%s", place != NULL ? place : "",
-	    place != NULL ? ": " : "", h->agent->label, h->event->title,
-	    tool != NULL ? " " : "", tool != NULL ? tool : "") != -1) {
-		talk_add(event, "title", title);
-		free(title);
-	}
-	free(place);
-}
-
-/* The members that every event of a hook has. */
-static struct json_object *
-data_make(const struct hook *h)
-{
-	struct json_object *data = json_object_new_object();
-	char *place = project(h), *session = session_name(h);
-
-	talk_add(data, "project", place);
-	if (session != NULL && *session != '\0')
-		talk_add(data, "session", session);
-	free(place);
-	free(session);
-	return (data);
-}
-
-static struct json_object *
-event_make(const struct hook *h, const char *type, const char *id)
-{
-	struct json_object *event = json_object_new_object();
-
-	talk_add(event, "type", type);
-	talk_add(event, "source", h->agent->source);
-	talk_add(event, "event_id", id);
-	return (event);
+	for (i = 0; i < 2; i++)
+		if (given(h, "off", name[i]))
+			return (false);
+		else if (given(h, "on", name[i]))
+			return (true);
+	conf = where_conf(h->ctl);
+	for (i = 0; i < 2; i++)
+		if (listed(&conf->hooks_off, name[i]))
+			return (false);
+		else if (listed(&conf->hooks_on, name[i]))
+			return (true);
+	return ((h->event->does & HOOK_QUIET) == 0);
 }
 
 /* Texts of the payload, one below the other. */
@@ -217,7 +99,7 @@ description(const struct hook *h)
 	if ((f = open_memstream(&all, &size)) == NULL)
 		return (NULL);
 	for (i = 0; i < HOOK_TEXTS && h->event->texts[i] != NULL; i++) {
-		if ((text = member(h, h->event->texts[i])) == NULL)
+		if ((text = payload_text(h, h->event->texts[i])) == NULL)
 			continue;
 		fprintf(f, "%s%s", ftell(f) > 0 ? "\n\n" : "", text);
 		free(text);
@@ -234,18 +116,18 @@ tell(struct hook *h)
 {
 	bool failed = strcmp(h->event->type, "task_failed") == 0;
 	char id[UUID_SIZE], error[256], *text = description(h);
-	struct json_object *event, *data = data_make(h);
+	struct json_object *event;
 
 	uuid_v7(id);
-	event = event_make(h, h->event->type, id);
-	title_put(h, event, NULL);
+	event = payload_event(h, h->event->type, id);
+	payload_title(h, event, h->event->title, NULL);
 	if (text != NULL && *text != '\0')
 		talk_add(event, "description", text);
 	if (failed || strcmp(h->event->type, "task_completion") == 0)
-		talk_add(data, "status", failed ? "failed" : "completed");
-	json_object_object_add(event, "data", data);
-	(void)offer_event(h->ctl, event, ctl_option(h->ctl, "to"),
-	    h->deadline_ms, error, sizeof(error));
+		talk_add(json_path(event, "data"), "status", failed ?
+		    "failed" : "completed");
+	(void)offer_event(h->ctl, event, hook_to(h), h->deadline_ms, error,
+	    sizeof(error));
 	json_object_put(event);
 	free(text);
 }
@@ -266,14 +148,28 @@ request(struct talk *t, struct json_object *o, int64_t deadline_ms)
 	return (line != NULL ? json_parse(line, strlen(line), &why) : NULL);
 }
 
-/* Does the hook concern the prompt with this id? */
+/*
+ * Does the hook concern the prompt with this id?  The call's own id is made
+ * into call when it is first needed, as most hooks come while nothing is open.
+ */
 static bool
-concerns(const struct hook *h, const char *id)
+concerns(struct hook *h, const char *id, char call[UUID_SIZE])
 {
+	const char *tool = json_str(h->payload, "tool_name", "");
+	struct json_object *input;
+
+	if (!call_is_of_session(id, h->session))
+		return (false);
 	if ((h->event->does & HOOK_SETTLES_CALL) == 0)
-		return (call_is_of_session(id, h->session));
-	return (call_is_of_call(id, h->session, json_str(h->payload,
-	    "tool_name", ""), json_path(h->payload, "tool_input")));
+		return (true);
+	if (*call == '\0') {
+		input = payload_input(h);
+		/* The answers have come to its questions meanwhile. */
+		if (choice_is(h->agent, tool))
+			input = choice_questions(input);
+		call_id(call, h->session, tool, input);
+	}
+	return (call_is_same(id, call));
 }
 
 /*
@@ -287,6 +183,7 @@ settle(struct hook *h)
 	    HOOK_SETTLES_ALL)) != 0, open = false;
 	int64_t deadline_ms = clock_mono_ms() + SETTLE_MS;
 	struct json_object *o, *answer, *list;
+	char call[UUID_SIZE] = "";
 	struct talk t;
 	const char *id;
 	size_t i;
@@ -301,7 +198,7 @@ settle(struct hook *h)
 	for (i = 0; json_object_is_type(list, json_type_array) &&
 	    i < json_object_array_length(list); i++) {
 		id = json_str(json_object_array_get_idx(list, i), "id", "");
-		if (!concerns(h, id))
+		if (!concerns(h, id, call))
 			continue;
 		open = true;
 		if (!closes)
@@ -316,140 +213,8 @@ settle(struct hook *h)
 	return (open && !closes);
 }
 
-/* What the Details button shows: the payload, as far as it fits there. */
-static char *
-details(const struct hook *h)
-{
-	struct json_object *text;
-	char *clean;
-
-	text = json_object_new_string(json_object_to_json_string_ext(
-	    h->payload, JSON_C_TO_STRING_PRETTY |
-	    JSON_C_TO_STRING_NOSLASHESCAPE));
-	clean = call_clean(text, DETAILS_MAX_BYTES);
-	json_object_put(text);
-	return (clean);
-}
-
-/* NULL if people could not see all of what they would allow. */
-static struct json_object *
-question(const struct hook *h, int64_t timeout_ms)
-{
-	const char *tool = json_str(h->payload, "tool_name", "");
-	struct json_object *input = json_path(h->payload, "tool_input");
-	struct json_object *event, *data, *options;
-	char id[UUID_SIZE], *text, *more;
-	size_t len;
-
-	if (*tool == '\0' || input == NULL ||
-	    (text = call_text(tool, input)) == NULL)
-		return (NULL);
-	call_id(id, h->session, tool, input);
-	event = event_make(h, "approval_request", id);
-	more = call_clean(json_path(h->payload, "tool_name"), 100);
-	title_put(h, event, more);
-	free(more);
-	data = data_make(h);
-	talk_add(data, "approval_prompt", text);
-	options = json_object_new_array();
-	json_object_array_add(options, json_object_new_string("Allow"));
-	json_object_array_add(options, json_object_new_string("Deny"));
-	json_object_object_add(data, "options", options);
-	json_object_object_add(data, "timeout_ms",
-	    json_object_new_int64(timeout_ms));
-	more = details(h);
-	talk_add(data, "details", more);
-	json_object_object_add(event, "data", data);
-	free(more);
-	free(text);
-	(void)json_object_to_json_string_length(event, JSON_C_TO_STRING_PLAIN |
-	    JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	if (len > SEND_MAX_BYTES) {
-		json_object_put(event);
-		return (NULL);
-	}
-	return (event);
-}
-
-/* Nobody could be asked; a daemon that comes soon may tell so. */
-static void
-question_spool(struct hook *h, struct json_object *event)
-{
-	char id[UUID_SIZE], error[256];
-	struct json_object *data = json_path(event, "data");
-
-	uuid_v7(id);
-	talk_add(event, "type", "info_notification");
-	talk_add(event, "event_id", id);
-	talk_add(event, "ttl", STALE_TTL);
-	talk_add(event, "description", json_str(data, "approval_prompt", ""));
-	json_object_object_del(data, "approval_prompt");
-	json_object_object_del(data, "options");
-	json_object_object_del(data, "timeout_ms");
-	json_object_object_del(data, "details");
-	(void)offer_event(h->ctl, event, ctl_option(h->ctl, "to"),
-	    clock_mono_ms() + SETTLE_MS, error, sizeof(error));
-}
-
-/* The answer for the agent, and who gave it. */
-static void
-answer_say(const struct hook *h, struct json_object *answer, bool allow)
-{
-	const char *name = json_str(answer, "by.first_name",
-	    json_str(answer, "by.username", NULL));
-	const char *text = json_str(answer, "text", NULL);
-	struct json_object *o;
-	char *message;
-
-	/* A text says what to do instead. */
-	if (strcmp(json_str(answer, "action", ""), "text") == 0)
-		allow = false;
-	if (asprintf(&message, "%s in Telegram%s%s%s%s", text != NULL ?
-	    "Answered" : allow ? "Allowed" : "Denied", name != NULL ? " by " :
-	    "", name != NULL ? name : "", text != NULL ? ": " : "",
-	    text != NULL ? text : "") == -1)
-		return;
-	o = h->agent->decision(h->event->name, allow, message);
-	if (o != NULL) {
-		say(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-		    JSON_C_TO_STRING_NOSLASHESCAPE));
-		say("\n");
-	} else
-		say(h->agent->silence);
-	json_object_put(o);
-	free(message);
-}
-
-static void
-ask(struct hook *h)
-{
-	struct prompt prompt = { .to = ctl_option(h->ctl, "to"),
-		.timeout_ms = ctl_option_ms(h->ctl, "timeout", ASK_MS) };
-	struct json_object *answer;
-	enum ctl_exit code;
-	char error[256];
-
-	if (prompt.timeout_ms <= 0 ||
-	    (prompt.event = question(h, prompt.timeout_ms)) == NULL) {
-		say(h->agent->silence);
-		return;
-	}
-	code = prompt_ask(where_socket(h->ctl, SOCKET_SUBMIT), &prompt,
-	    &answer, error, sizeof(error));
-	if (answer != NULL)
-		answer_say(h, answer, code == XC_OK);
-	else {
-		if (!prompt.taken && code == XC_DOWN)
-			question_spool(h, prompt.event);
-		say(h->agent->silence);
-	}
-	json_object_put(answer);
-	json_object_put(prompt.event);
-}
-
-/* Nobody reads it: then it is as if there were no hook. */
-static void
-say(const char *text)
+void
+hook_say(const char *text)
 {
 	size_t len = strlen(text);
 	ssize_t n;
@@ -477,25 +242,24 @@ hook_run(struct ctl *ctl)
 	if ((h.agent = agent_find(ctl->operand[0])) == NULL)
 		ctl_usage(ctl, "there are no hooks of \"%s\"",
 		    ctl->operand[0]);
-	(void)ctl_option_ms(ctl, "timeout", ASK_MS); /* wrong, or not */
-	h.payload = payload_read(ctl, clock_mono_ms() + INPUT_MS);
-	if (!json_object_is_type(h.payload, json_type_object) ||
+	(void)ctl_option_ms(ctl, "timeout", 0); /* wrong, or not */
+	if (!payload_read(&h, clock_mono_ms() + INPUT_MS) ||
 	    (h.event = agent_event(h.agent, h.payload)) == NULL) {
-		say(h.agent->silence);
-		json_object_put(h.payload);
+		hook_say(h.agent->silence);
+		payload_free(&h);
 		return (XC_OK);
 	}
 	h.session = agent_session(h.payload);
 	does = h.event->does;
 	if (does & HOOK_ASKS && wanted(&h))
-		ask(&h);
+		hook_ask(&h);
 	else
-		say(h.agent->silence);
+		hook_say(h.agent->silence);
 	if (does & (HOOK_SETTLES_CALL | HOOK_SETTLES_ALL | HOOK_IF_UNASKED))
 		open = settle(&h);
 	if (does & HOOK_TELLS && !open && wanted(&h))
 		tell(&h);
-	json_object_put(h.payload);
+	payload_free(&h);
 	return (XC_OK);
 }
 

@@ -1,17 +1,70 @@
 /*
- * Hooks of coding agents.  hook.c is the verb: it reads a payload, asks,
- * tells and settles.  agent.c knows the agents: their events and the answers
- * that they accept.  call.c makes texts and ids from a tool call; it is pure.
+ * Hooks of coding agents.  hook.c is the verb: it tells and settles.  payload.c
+ * reads what the agent says, hook_ask.c asks.  agent.c knows the agents: their
+ * events and the answers that they accept.  call.c makes texts and ids from a
+ * tool call, choice.c knows the call that is a question; these are pure.
  */
 #ifndef CTL_HOOK_H
 #define CTL_HOOK_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/uuid.h"
 
+struct agent;
+struct ctl;
+struct hook_event;
 struct json_object;
+
+/* What was called, with what. */
+struct hook {
+	struct ctl *ctl;
+	const struct agent *agent;
+	const struct hook_event *event;
+	struct json_object *payload; /* tool_input is null until it is read */
+	struct call_part *input;     /* the text of it */
+	const char *session;
+	int64_t deadline_ms;
+};
+
+/* -- hook.c -- */
+
+/* Print text for the agent.  Nobody reads it: then it is as if there were no
+ * hook. */
+void hook_say(const char *);
+/* The chat to ask and tell in, or NULL: by the routes. */
+const char *hook_to(const struct hook *);
+
+/* -- hook_ask.c -- */
+
+/* How long a question is open if nothing else is said. */
+int64_t hook_ask_ms(const struct hook *);
+/* Ask for permission, and print the answer or the agent's silence. */
+void hook_ask(struct hook *);
+
+/* -- payload.c -- */
+
+/* Read it, from the operands or stdin until the deadline; false if it is no
+ * object, or not whole. */
+bool payload_read(struct hook *, int64_t deadline_ms);
+void payload_free(struct hook *);
+/* The input of the tool, which belongs to the payload; NULL: none, or it is
+ * not JSON. */
+struct json_object *payload_input(struct hook *);
+/* The clean text of a member, to be freed; NULL if there is none. */
+char *payload_text(const struct hook *, const char *name);
+/* The name of the directory that the agent works in; likewise. */
+char *payload_project(const struct hook *);
+/* The event's title, with what is said of whom: "shop: Claude WHAT TOOL";
+ * tool may be NULL. */
+void payload_title(const struct hook *, struct json_object *event,
+    const char *what, const char *tool);
+/* A new event, with the members that every event of a hook has: its type,
+ * source, id, and data with project and session. */
+struct json_object *payload_event(const struct hook *, const char *type,
+    const char *id);
 
 /* -- agent.c -- */
 
@@ -28,7 +81,7 @@ enum hook_does {
 
 struct hook_event {
 	const char *name;
-	const char *kind; /* of a notification; NULL: any */
+	const char *kind; /* of a notification; NULL: any other */
 	unsigned does;
 	const char *type;  /* of the event */
 	const char *title; /* behind the agent's name */
@@ -42,9 +95,11 @@ struct agent {
 	const char *source; /* of the events */
 	const char *silence; /* what is printed if there is nothing to say */
 	const struct hook_event *events; /* ends with a name of NULL */
-	/* The answer to an event that asks; NULL: say nothing. */
+	/* The answer to an event that asks; NULL: say nothing.  An input, which
+	 * is put, takes the place of the tool's. */
 	struct json_object *(*decision)(const char *event, bool allow,
-	    const char *message);
+	    const char *message, struct json_object *input);
+	const char *choice_tool; /* the tool that is a question, or NULL */
 };
 
 /* NULL if there is none. */
@@ -54,6 +109,8 @@ const struct hook_event *agent_event(const struct agent *,
     struct json_object *payload);
 /* "" if the payload does not say it. */
 const char *agent_session(struct json_object *payload);
+/* The type of a notification; likewise. */
+const char *agent_kind(struct json_object *payload);
 
 /* -- call.c -- */
 
@@ -65,23 +122,44 @@ void call_id(char id[UUID_SIZE], const char *session, const char *tool,
     struct json_object *input);
 /* Is this the id of a prompt of that session? */
 bool call_is_of_session(const char *id, const char *session);
-/* … and of that call? */
-bool call_is_of_call(const char *id, const char *session, const char *tool,
-    struct json_object *input);
+/* Are these ids of prompts of the same call of the same session? */
+bool call_is_same(const char *id, const char *other);
 
 /*
  * What the call would do, in full: every member of the input.  malloc'd clean
  * UTF-8, NULL when out of memory.
  */
 char *call_text(const char *tool, struct json_object *input);
+/* A member that is taken out of an object. */
+struct call_part {
+	const char *key;
+	bool keep;
+	char *text; /* what it was, to be freed, if it is kept; else NULL */
+	size_t len;
+};
 /*
- * Put null where an object, given as JSON text, has its member key.  What a
- * tool answered may be large, is not wanted here, and takes longest to parse.
- * Text that is not JSON may stay as it is.
+ * Put null in the place of the parts of an object, given as JSON text, and
+ * return its new length.  What tools get and answer may be large, and to
+ * parse it takes longest.  Text that is not JSON may stay as it is, and so
+ * may values of less than four bytes.
  */
-void call_forget(char *text, size_t len, const char *key);
+size_t call_cut(char *text, size_t len, struct call_part *, size_t);
 /* Clean text of a JSON string, or of another value as JSON; at most max
  * bytes, NULL: out of memory, or nothing there. */
 char *call_clean(struct json_object *, size_t max);
+
+/* -- choice.c -- */
+
+/* Is it the tool that asks questions of its own? */
+bool choice_is(const struct agent *, const char *tool);
+/* The questions in the input of that tool; NULL if they cannot be asked. */
+struct json_object *choice_questions(struct json_object *input);
+/* The question in full; malloc'd clean UTF-8, NULL: out of memory. */
+char *choice_text(struct json_object *question);
+/* A new list of the texts of its options. */
+struct json_object *choice_options(struct json_object *question);
+/* A new input with the answers, an object by the questions' texts. */
+struct json_object *choice_input(struct json_object *input,
+    struct json_object *answers);
 
 #endif

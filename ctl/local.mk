@@ -1,15 +1,17 @@
 bin_PROGRAMS += cctgctl
 cctgctl_SOURCES = \
-	ctl/agent.c ctl/ask.c ctl/call.c ctl/cctgctl.c ctl/completion.c \
-	ctl/control.c ctl/ctl.h ctl/disk.c ctl/disk.h ctl/edit.c ctl/edit.h \
-	ctl/event.c ctl/hook.c ctl/hook.h ctl/mcp.c ctl/mcp.h \
-	ctl/mcp_bridge.c ctl/mcp_job.c ctl/mcp_responses.c ctl/mcp_rpc.c \
-	ctl/mcp_schema.c ctl/mcp_send.c ctl/mcp_tasks.c ctl/mcp_tools.c \
-	ctl/mcp_types.c ctl/mode.c ctl/offer.c ctl/offer.h ctl/people.c \
-	ctl/print.c ctl/prompt.c ctl/prompt.h ctl/queue.c ctl/run.c \
-	ctl/send.c ctl/send.h \
+	ctl/agent.c ctl/ask.c ctl/call.c ctl/cctgctl.c ctl/choice.c \
+	ctl/completion.c ctl/control.c ctl/ctl.h ctl/disk.c ctl/disk.h \
+	ctl/edit.c ctl/edit.h ctl/event.c ctl/hook.c ctl/hook.h \
+	ctl/hook_ask.c ctl/mcp.c ctl/mcp.h ctl/mcp_bridge.c ctl/mcp_job.c \
+	ctl/mcp_listen.c \
+	ctl/mcp_responses.c ctl/mcp_rpc.c ctl/mcp_schema.c ctl/mcp_send.c \
+	ctl/mcp_tasks.c ctl/mcp_tools.c ctl/mcp_types.c ctl/mode.c \
+	ctl/offer.c ctl/offer.h ctl/payload.c ctl/people.c ctl/print.c \
+	ctl/prompt.c ctl/prompt.h ctl/queue.c ctl/run.c ctl/send.c \
+	ctl/send.h \
 	ctl/settings.c ctl/setup.c ctl/setup.h ctl/spool.c ctl/status.c \
-	ctl/talk.c ctl/verbs.c ctl/verbs.h ctl/where.c
+	ctl/table.c ctl/talk.c ctl/verbs.c ctl/verbs.h ctl/where.c
 cctgctl_LDADD = common/libconf.a common/libcommon.a $(CONFUSE_LIBS) \
 	$(JSON_LIBS) $(BSD_LIBS) -lm
 
@@ -32,7 +34,8 @@ EXTRA_DIST += tests/functional/test_conf.py tests/functional/ctllib.py \
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_call
 TESTS += tests/unit/test_call
-tests_unit_test_call_SOURCES = tests/unit/test_call.c ctl/call.c
+tests_unit_test_call_SOURCES = tests/unit/test_call.c ctl/agent.c ctl/call.c \
+	ctl/choice.c
 tests_unit_test_call_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_call_LDADD = common/libcommon.a $(CMOCKA_LIBS) $(JSON_LIBS) \
 	$(BSD_LIBS)

@@ -24,7 +24,7 @@
 
 #define OUT_MAX_BYTES (4U << 20) /* unread: nothing more is read */
 #define FINISH_MS 5000		 /* for calls when stdin has ended */
-#define FIXED 2			 /* poll entries that are no jobs */
+#define FIXED 3			 /* poll entries that are no jobs */
 
 static int serve(struct mcp *);
 static bool wait_events(struct mcp *, struct pollfd **, size_t *, bool eof,
@@ -171,6 +171,7 @@ wait_events(struct mcp *m, struct pollfd **pfds, size_t *size, bool eof,
 		STDIN_FILENO, .events = POLLIN };
 	p[1] = (struct pollfd){ .fd = STDOUT_FILENO,
 		.events = m->out_len > 0 ? POLLOUT : 0 };
+	p[2] = (struct pollfd){ .fd = m->listen_fd, .events = POLLIN };
 	TAILQ_FOREACH(job, &m->jobs, entry)
 		p[n++] = (struct pollfd){ .fd = job->fd, .events = POLLIN };
 	if (poll(p, n, (int)left_ms) == -1)
@@ -211,11 +212,14 @@ serve(struct mcp *m)
 		if (!wait_events(m, &pfds, &size, eof, deadline_ms))
 			break;
 		jobs_serve(m, pfds + FIXED, n);
+		if (pfds[2].revents != 0)
+			mcp_listen_read(m);
 		if (pfds[0].revents == 0 || input_read(m))
 			continue;
 		eof = true;
 		deadline_ms = clock_mono_ms() + FINISH_MS;
 		waiting_end(m);
+		mcp_listen_end(m);
 	}
 	while (!TAILQ_EMPTY(&m->jobs))
 		mcp_job_cancel(m, TAILQ_FIRST(&m->jobs));
@@ -226,10 +230,11 @@ serve(struct mcp *m)
 static int
 mcp_run(struct ctl *ctl)
 {
-	struct mcp m = { .ctl = ctl };
+	struct mcp m = { .ctl = ctl, .listen_fd = -1 };
 	int rc;
 
 	TAILQ_INIT(&m.jobs);
+	TAILQ_INIT(&m.listens);
 	signal(SIGPIPE, SIG_IGN);
 	rc = serve(&m);
 	free(m.in);

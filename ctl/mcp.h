@@ -2,10 +2,10 @@
  * cctgctl mcp: a Model Context Protocol server on stdin and stdout.
  *
  * mcp.c is the verb and its poll loop, mcp_rpc.c speaks JSON-RPC and MCP,
- * mcp_job.c runs each call in a process of its own, mcp_schema.c checks
- * arguments by the table of the tools in mcp_tools.c.  What the tools do
- * stands in mcp_send.c, mcp_bridge.c, mcp_responses.c, mcp_tasks.c and
- * mcp_types.c.
+ * mcp_job.c runs each call in a process of its own, mcp_listen.c keeps
+ * subscriptions, mcp_schema.c checks arguments by the table of the tools in
+ * mcp_tools.c.  What the tools do stands in mcp_send.c, mcp_bridge.c,
+ * mcp_responses.c, mcp_tasks.c and mcp_types.c.
  */
 #ifndef CTL_MCP_H
 #define CTL_MCP_H
@@ -18,6 +18,7 @@
 struct json_object;
 
 #define MCP_LINE_MAX_BYTES (1U << 20)
+#define MCP_META "io.modelcontextprotocol/"
 
 /* -- tools -------------------------------------------------------------- */
 
@@ -128,11 +129,15 @@ struct mcp_job {
 };
 
 TAILQ_HEAD(mcp_jobs, mcp_job);
+TAILQ_HEAD(mcp_listens, mcp_listen);
 
 struct mcp {
 	struct ctl *ctl;
 	struct mcp_jobs jobs;
 	size_t njobs;
+	struct mcp_listens listens;
+	size_t nlistens;
+	int listen_fd; /* of inotify, or -1 */
 	char version[16]; /* of the handshake; "" before */
 	char *in;
 	size_t in_len, in_size;
@@ -154,6 +159,19 @@ void mcp_rpc_error(struct mcp *, struct mcp_reply *, int code,
     struct json_object *data, const char *, ...)
     __attribute__((format(printf, 5, 6)));
 void mcp_rpc_drop(struct mcp *, struct mcp_reply *); /* without an answer */
+
+/* mcp_listen.c */
+/* Keep the request open and say what of its filter will be told; false if
+ * there are too many. */
+bool mcp_listen_start(struct mcp *, struct json_object *id,
+    struct json_object *filter);
+bool mcp_listen_has(struct mcp *, struct json_object *id);
+/* Nothing more is said on it. */
+void mcp_listen_cancel(struct mcp *, struct json_object *id);
+/* listen_fd has news. */
+void mcp_listen_read(struct mcp *);
+/* The server ends: so do all subscriptions, in good order. */
+void mcp_listen_end(struct mcp *);
 
 /* mcp_job.c */
 /* Begin a call; args are taken.  Returns false if there are too many, or no

@@ -360,9 +360,11 @@ memory_mb(struct json_object *status)
 	return (bytes / (1024 * 1024));
 }
 
-/* What agents read, by the names that they know. */
+/* What agents read, by the names that they know; and into bridge when the
+ * last event came, if there was one. */
 static struct json_object *
-figures(struct ctl *ctl, struct json_object *status)
+figures(struct ctl *ctl, struct json_object *status,
+    struct json_object *bridge)
 {
 	static const struct {
 		const char *name, *metric;
@@ -379,9 +381,13 @@ figures(struct ctl *ctl, struct json_object *status)
 	struct json_object *o = json_object_new_object();
 	struct json_object *a = control(ctl, talk_op("metrics"), TALK_MS);
 	const char *text = json_str(a, "text", "");
+	char at[RFC3339_SIZE];
 	double d;
 	size_t i;
 
+	if ((d = metric(text, "cctg_queue_last_event_timestamp_seconds")) > 0)
+		talk_add(bridge, "last_event_time", clock_rfc3339(at,
+		    sizeof(at), (int64_t)(d * 1000 + 0.5)));
 	for (i = 0; i < nitems(rows); i++) {
 		d = metric(text, rows[i].metric) / rows[i].unit;
 		put(o, rows[i].name, d == (double)(int64_t)d ?
@@ -411,7 +417,7 @@ mcp_bridge_status(struct ctl *ctl, struct json_object *args, bool *failed)
 	put(o, "running", json_object_new_boolean(s != NULL));
 	talk_add(o, "health", strcmp(state, "ok") == 0 ? "healthy" :
 	    strcmp(state, "degraded") == 0 ? "degraded" : "unhealthy");
-	put(o, "metrics", figures(ctl, s));
+	put(o, "metrics", figures(ctl, s, o));
 	if (s == NULL)
 		talk_add(o, "message", "Bridge is not running");
 	for (i = 0; i < nitems(keys); i++)

@@ -31,7 +31,7 @@
 #define MCP_NO_RESOURCE (-32002) /* up to 2025-11-25 */
 #define MCP_VERSION (-32022)	 /* since 2026-07-28 */
 
-#define META "io.modelcontextprotocol/"
+#define META MCP_META
 #define BATCH_VERSION "2025-03-26"
 #define LIST_MS 3600000 /* the lists stay as they are while we run */
 
@@ -58,7 +58,7 @@ enum era { LEGACY = 1, MODERN = 2, BOTH = 3 };
 typedef struct json_object *method_fn(struct mcp *, struct request *);
 static method_fn do_initialize, do_ping, do_discover, do_tools_list,
     do_tools_call, do_resources_list, do_resources_read, do_templates_list,
-    do_prompts_list;
+    do_prompts_list, do_listen;
 
 static const struct method {
 	const char *name;
@@ -76,6 +76,7 @@ static const struct method {
 	{ "resources/read", BOTH, -1, do_resources_read },
 	{ "resources/templates/list", BOTH, LIST_MS, do_templates_list },
 	{ "prompts/list", BOTH, LIST_MS, do_prompts_list },
+	{ "subscriptions/listen", MODERN, -1, do_listen },
 	{ NULL, 0, -1, NULL }
 };
 
@@ -179,7 +180,9 @@ mcp_rpc_result(struct mcp *m, struct mcp_reply *r, struct json_object *result)
 	struct json_object *o = answer_new(r), *meta;
 
 	if (r->modern) {
-		meta = json_object_new_object();
+		meta = json_object_get(member(result, "_meta"));
+		if (meta == NULL)
+			meta = json_object_new_object();
 		put(meta, META "serverInfo", server_info());
 		put(result, "_meta", meta);
 		talk_add(result, "resultType", "complete");
@@ -242,12 +245,15 @@ fail(struct mcp *m, struct request *r, int code, const char *fmt, ...)
 /* -- methods ------------------------------------------------------------ */
 
 static struct json_object *
-capabilities(void)
+capabilities(bool modern)
 {
 	struct json_object *o = json_object_new_object();
+	struct json_object *resources = json_object_new_object();
 
 	put(o, "tools", json_object_new_object());
-	put(o, "resources", json_object_new_object());
+	if (modern)
+		put(resources, "subscribe", json_object_new_boolean(true));
+	put(o, "resources", resources);
 	return (o);
 }
 
@@ -268,7 +274,7 @@ do_initialize(struct mcp *m, struct request *r)
 	strlcpy(m->version, wanted, sizeof(m->version));
 	o = json_object_new_object();
 	talk_add(o, "protocolVersion", wanted);
-	put(o, "capabilities", capabilities());
+	put(o, "capabilities", capabilities(false));
 	put(o, "serverInfo", server_info());
 	talk_add(o, "instructions", INSTRUCTIONS);
 	return (o);
@@ -291,7 +297,7 @@ do_discover(struct mcp *m, struct request *r)
 	(void)m;
 	r->reply.modern = true; /* whatever it had with it */
 	put(o, "supportedVersions", versions(true));
-	put(o, "capabilities", capabilities());
+	put(o, "capabilities", capabilities(true));
 	put(o, "serverInfo", server_info());
 	talk_add(o, "instructions", INSTRUCTIONS);
 	return (o);
@@ -450,6 +456,25 @@ do_prompts_list(struct mcp *m, struct request *r)
 	return (page(m, r, "prompts", json_object_new_array()));
 }
 
+static struct json_object *
+do_listen(struct mcp *m, struct request *r)
+{
+	struct json_object *filter = member(r->params, "notifications");
+
+	if (!json_object_is_type(filter, json_type_object))
+		return (fail(m, r, RPC_PARAMS,
+		    "notifications: an object is wanted"));
+	if (r->reply.batch != NULL)
+		return (fail(m, r, RPC_REQUEST,
+		    "subscriptions/listen must not be part of a batch"));
+	if (!mcp_listen_start(m, r->reply.id, filter))
+		return (fail(m, r, RPC_INTERNAL,
+		    "too many subscriptions: %zu", m->nlistens));
+	mcp_rpc_drop(m, &r->reply);
+	r->done = true;
+	return (NULL);
+}
+
 /* -- requests ----------------------------------------------------------- */
 
 /*
@@ -524,6 +549,7 @@ notification(struct mcp *m, const char *method, struct json_object *params)
 		return;
 	if ((j = mcp_job_find(m, member(params, "requestId"))) != NULL)
 		mcp_job_cancel(m, j);
+	mcp_listen_cancel(m, member(params, "requestId"));
 }
 
 /* What is wrong with it as a request, or NULL. */
@@ -538,7 +564,8 @@ malformed(struct mcp *m, struct json_object *o, struct json_object *id)
 		return ("method: a string is wanted");
 	if (id == NULL && json_object_object_get_ex(o, "id", NULL))
 		return ("id: a string or an integer is wanted");
-	if (id != NULL && mcp_job_find(m, id) != NULL)
+	if (id != NULL && (mcp_job_find(m, id) != NULL ||
+	    mcp_listen_has(m, id)))
 		return ("id: it is in use");
 	return (NULL);
 }

@@ -15,6 +15,8 @@
 #include "ctl/ctl.h"
 #include "ctl/verbs.h"
 
+#define COLUMNS_MAX 8
+
 static int
 pair_run(struct ctl *ctl)
 {
@@ -45,14 +47,14 @@ const struct verb verb_pair = {
 /* -- lists --------------------------------------------------------------- */
 
 struct column {
-	const char *head;
+	struct table_column table;
 	const char *member; /* a text, a number or a time */
-	int width;
 	bool time;
 };
 
 static void
-column_show(const struct column *column, struct json_object *row)
+column_show(struct table *t, const struct column *column,
+    struct json_object *row)
 {
 	struct json_object *o = json_path(row, column->member);
 	const char *value;
@@ -64,13 +66,15 @@ column_show(const struct column *column, struct json_object *row)
 		value = o == NULL ? "-" : json_object_get_string(o);
 	if (column->time && o != NULL)
 		value = print_time(text, sizeof(text), value);
-	print_field(value, column->width, PLAIN);
+	table_cell(t, value, PLAIN);
 }
 
 static void
 rows_show(struct ctl *ctl, struct json_object *list, const char *none,
     const struct column *columns, size_t n)
 {
+	struct table_column heads[COLUMNS_MAX];
+	struct table *t;
 	size_t i, k;
 
 	if (!json_object_is_type(list, json_type_array) ||
@@ -80,14 +84,13 @@ rows_show(struct ctl *ctl, struct json_object *list, const char *none,
 		return;
 	}
 	for (k = 0; k < n; k++)
-		print_field(columns[k].head, columns[k].width, BOLD);
-	print_line();
-	for (i = 0; i < json_object_array_length(list); i++) {
+		heads[k] = columns[k].table;
+	t = table_new(heads, n);
+	for (i = 0; i < json_object_array_length(list); i++)
 		for (k = 0; k < n; k++)
-			column_show(&columns[k],
+			column_show(t, &columns[k],
 			    json_object_array_get_idx(list, i));
-		print_line();
-	}
+	table_print(t);
 }
 
 static int
@@ -160,9 +163,10 @@ users_run(struct ctl *ctl)
 	static const char *const roles[] = { "viewer", "operator", "approver",
 		"admin" };
 	static const struct column columns[] = {
-		{ "ID", "id", 14, false }, { "ROLE", "role", 9, false },
-		{ "CONFIGURED", "configured", 10, false },
-		{ "NAME", "name", 0, false },
+		{ { "ID", 0, 0 }, "id", false },
+		{ { "ROLE", 0, 0 }, "role", false },
+		{ { "CONFIGURED", 0, 1 }, "configured", false },
+		{ { "NAME", 16, 0 }, "name", false },
 	};
 	const char *role = ctl_option(ctl, "role"), *cmd;
 	struct json_object *request = talk_op("users");
@@ -206,9 +210,10 @@ static int
 chats_run(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{ "CHAT", "chat", 16, false }, { "THREAD", "thread", 8, false },
-		{ "SUSPENDED", "suspended", 9, false },
-		{ "WAITING", "waiting", 7, false },
+		{ { "CHAT", 0, 0 }, "chat", false },
+		{ { "THREAD", 0, 0 }, "thread", false },
+		{ { "SUSPENDED", 0, 0 }, "suspended", false },
+		{ { "WAITING", 0, 0 }, "waiting", false },
 	};
 	const char *cmd = ctl->noperands > 0 ? ctl->operand[0] : "list";
 	struct json_object *request = talk_op("chats");
@@ -275,9 +280,10 @@ silence_run(struct ctl *ctl)
 	static const char *const words[] = { "list", "add", "expire" };
 	static const int operands[] = { 0, 0, 1 };
 	static const struct column columns[] = {
-		{ "ID", "id", 8, false }, { "ENDS", "ends_at", 19, true },
-		{ "MATCH", "match", 30, false },
-		{ "COMMENT", "comment", 0, false },
+		{ { "ID", 0, 0 }, "id", false },
+		{ { "ENDS", 0, 0 }, "ends_at", true },
+		{ { "MATCH", 24, 0 }, "match", false },
+		{ { "COMMENT", 16, 0 }, "comment", false },
 	};
 	const char *cmd = command(ctl, words, operands, nitems(words));
 	struct json_object *request = talk_op("silence");

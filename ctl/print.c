@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/nitems.h"
 #include "ctl/ctl.h"
 
 static int pending; /* blanks not yet printed, so that no line ends in them */
@@ -75,31 +76,84 @@ printable(const unsigned char *p)
 	return (n);
 }
 
-/* Most characters take one column; a table need not be perfect with others. */
+/*
+ * The columns of a character of n bytes: none for what joins the one before
+ * it, two for those of East Asian scripts and most pictures.
+ */
+static int
+columns(const unsigned char *p, size_t n)
+{
+	static const struct {
+		uint32_t from, to;
+		int columns;
+	} ranges[] = {
+		{ 0x300, 0x36f, 0 }, { 0x1100, 0x115f, 2 },
+		{ 0x200b, 0x200f, 0 }, { 0x20d0, 0x20ff, 0 },
+		{ 0x2e80, 0xa4cf, 2 }, { 0xac00, 0xd7a3, 2 },
+		{ 0xf900, 0xfaff, 2 }, { 0xfe00, 0xfe0f, 0 },
+		{ 0xfe30, 0xfe6f, 2 }, { 0xff00, 0xff60, 2 },
+		{ 0xffe0, 0xffe6, 2 }, { 0x1f300, 0x1f64f, 2 },
+		{ 0x1f680, 0x1faff, 2 }, { 0x20000, 0x3fffd, 2 },
+	};
+	uint32_t c;
+	size_t i;
+
+	if (n < 2)
+		return (1);
+	c = *p & (n == 2 ? 0x1fU : n == 3 ? 0x0fU : 0x07U);
+	for (i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3fU);
+	for (i = 0; i < nitems(ranges); i++)
+		if (c >= ranges[i].from && c <= ranges[i].to)
+			return (ranges[i].columns);
+	return (1);
+}
+
+int
+print_width(const char *text)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	int width = 0;
+	size_t n;
+
+	for (; *p != '\0'; p += n > 0 ? n : 1) {
+		n = printable(p);
+		width += columns(p, n);
+	}
+	return (width);
+}
+
 void
 print_field(const char *text, int width, enum colour colour)
 {
 	static const char *const codes[] = { "", "\033[1m", "\033[32m",
 		"\033[33m", "\033[31m" };
 	const unsigned char *p = (const unsigned char *)text;
-	int columns = 0;
+	bool cut = width > 0 && print_width(text) > width;
+	int at = 0, w;
 	size_t n;
 
 	printf("%*s", pending, "");
 	pending = 0;
 	if (colour != PLAIN && coloured())
 		fputs(codes[colour], stdout);
-	for (; *p != '\0' && (width <= 0 || columns < width); columns++) {
-		if ((n = printable(p)) == 0) {
+	for (; *p != '\0'; p += n > 0 ? n : 1, at += w) {
+		n = printable(p);
+		w = columns(p, n);
+		if (cut && at + w > width - 1)
+			break;
+		if (n == 0)
 			putchar(*p == '\n' || *p == '\t' ? ' ' : '?');
-			n = 1;
-		} else
+		else
 			fwrite(p, 1, n, stdout);
-		p += n;
+	}
+	if (cut) {
+		fputs("…", stdout);
+		at++;
 	}
 	if (colour != PLAIN && coloured())
 		fputs("\033[0m", stdout);
-	pending = (width > columns ? width - columns : 0) + 2;
+	pending = (width > at ? width - at : 0) + 2;
 }
 
 void
@@ -110,16 +164,21 @@ print_line(void)
 }
 
 int
-print_room(int used)
+print_columns(void)
 {
 	struct winsize ws;
-	int columns = 0;
 
-	if (!isatty(STDOUT_FILENO))
+	if (!isatty(STDOUT_FILENO) ||
+	    ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == -1)
 		return (0);
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0)
-		columns = ws.ws_col;
-	return (columns > used + 10 ? columns - used : 0);
+	return (ws.ws_col);
+}
+
+void
+print_nomem(void)
+{
+	fputs("cctgctl: out of memory\n", stderr);
+	exit(XC_FAILED);
 }
 
 const char *
@@ -154,23 +213,43 @@ print_size(char *buf, size_t size, double bytes)
 	return (buf);
 }
 
+static bool
+local(struct tm *tm, const char *rfc3339)
+{
+	int64_t ms;
+	time_t t;
+
+	if (rfc3339 == NULL || (ms = clock_parse_rfc3339(rfc3339)) == -1)
+		return (false);
+	t = (time_t)(ms / 1000);
+	return (localtime_r(&t, tm) != NULL);
+}
+
 const char *
 print_time(char *buf, size_t size, const char *rfc3339)
 {
-	time_t now = time(NULL), t;
+	time_t now = time(NULL);
 	struct tm tm, today;
-	int64_t ms;
 
-	if (rfc3339 == NULL || (ms = clock_parse_rfc3339(rfc3339)) == -1) {
+	if (!local(&tm, rfc3339)) {
 		strlcpy(buf, "-", size);
 		return (buf);
 	}
-	t = (time_t)(ms / 1000);
-	localtime_r(&t, &tm);
 	localtime_r(&now, &today);
-	strftime(buf, size, tm.tm_yday == today.tm_yday &&
-	    tm.tm_year == today.tm_year ? "%H:%M:%S" : "%Y-%m-%d %H:%M:%S",
-	    &tm);
+	strftime(buf, size, tm.tm_year != today.tm_year ? "%Y-%m-%d" :
+	    tm.tm_yday == today.tm_yday ? "%H:%M:%S" : "%b %e %H:%M", &tm);
+	return (buf);
+}
+
+const char *
+print_moment(char *buf, size_t size, const char *rfc3339)
+{
+	struct tm tm;
+
+	if (!local(&tm, rfc3339))
+		strlcpy(buf, "-", size);
+	else
+		strftime(buf, size, "%Y-%m-%d %H:%M:%S", &tm);
 	return (buf);
 }
 
@@ -191,7 +270,7 @@ print_state_colour(const char *state)
 	};
 	size_t i;
 
-	for (i = 0; i < sizeof(colours) / sizeof(colours[0]); i++)
+	for (i = 0; i < nitems(colours); i++)
 		if (strcmp(colours[i].state, state) == 0)
 			return (colours[i].colour);
 	return (PLAIN);

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/nitems.h"
 #include "ctl/ctl.h"
 #include "ctl/verbs.h"
 
@@ -33,7 +34,12 @@ chat_text(struct json_object *o, char *buf, size_t size)
 static void
 events_show(struct ctl *ctl, struct json_object *list, const char *when)
 {
+	static const struct table_column columns[] = { { "ID", 0, 0 },
+		{ "STATE", 0, 0 }, { "TIME", 0, 0 }, { "TRY", 0, 2 },
+		{ "CHAT", 0, 3 }, { "TYPE", 0, 1 }, { "TITLE", 16, 0 },
+		{ "REASON", 16, 4 } };
 	struct json_object *e;
+	struct table *t;
 	char text[64];
 	size_t i;
 
@@ -42,31 +48,23 @@ events_show(struct ctl *ctl, struct json_object *list, const char *when)
 			puts("no events");
 		return;
 	}
-	print_field("ID", 36, BOLD);
-	print_field("STATE", 10, BOLD);
-	print_field("TIME", 19, BOLD);
-	print_field("TRY", 3, BOLD);
-	print_field("CHAT", 14, BOLD);
-	print_field("TYPE", 18, BOLD);
-	print_field("TITLE", 0, BOLD);
-	print_line();
+	t = table_new(columns, nitems(columns));
 	for (i = 0; i < json_object_array_length(list); i++) {
 		e = json_object_array_get_idx(list, i);
-		print_field(json_str(e, "id", "?"), 36, PLAIN);
-		print_field(json_str(e, "state", "?"), 10,
+		table_cell(t, json_str(e, "id", "?"), PLAIN);
+		table_cell(t, json_str(e, "state", "?"),
 		    print_state_colour(json_str(e, "state", "")));
-		print_field(print_time(text, sizeof(text), json_str(e, when,
-		    json_str(e, "received_at", NULL))), 19, PLAIN);
+		table_cell(t, print_time(text, sizeof(text), json_str(e, when,
+		    json_str(e, "received_at", NULL))), PLAIN);
 		snprintf(text, sizeof(text), "%lld",
 		    (long long)json_i64(e, "attempts", 0));
-		print_field(text, 3, PLAIN);
-		print_field(chat_text(e, text, sizeof(text)), 14, PLAIN);
-		print_field(json_str(e, "type", "?"), 18, PLAIN);
-		print_field(json_str(e, "title", ""), print_room(114), PLAIN);
-		if (json_str(e, "reason", NULL) != NULL)
-			print_field(json_str(e, "reason", ""), 0, YELLOW);
-		print_line();
+		table_cell(t, text, PLAIN);
+		table_cell(t, chat_text(e, text, sizeof(text)), PLAIN);
+		table_cell(t, json_str(e, "type", "?"), PLAIN);
+		table_cell(t, json_str(e, "title", ""), PLAIN);
+		table_cell(t, json_str(e, "reason", ""), YELLOW);
 	}
+	table_print(t);
 }
 
 static void
@@ -118,13 +116,13 @@ event_show(struct json_object *e)
 	event_row("type", json_str(e, "type", "?"), PLAIN);
 	event_row("title", json_str(e, "title", ""), PLAIN);
 	event_row("severity", json_str(e, "severity", "?"), PLAIN);
-	event_row("received", print_time(text, sizeof(text),
+	event_row("received", print_moment(text, sizeof(text),
 	    json_str(e, "received_at", NULL)), PLAIN);
 	snprintf(text, sizeof(text), "%lld",
 	    (long long)json_i64(e, "attempts", 0));
 	event_row("attempts", text, PLAIN);
 	if (json_str(e, "not_before", NULL) != NULL)
-		event_row("not before", print_time(text, sizeof(text),
+		event_row("not before", print_moment(text, sizeof(text),
 		    json_str(e, "not_before", NULL)), PLAIN);
 	if (json_object_is_type(list, json_type_array))
 		for (i = 0; i < json_object_array_length(list); i++)
@@ -272,6 +270,25 @@ const struct verb verb_history = {
 	.run = history_run,
 };
 
+#define STREAM_USED 58 /* columns before the last one of a stream */
+
+/* The end of a line of a stream: on a terminal, both texts in its room. */
+static void
+stream_rest(const char *text, const char *more)
+{
+	int room = print_columns() - STREAM_USED;
+	int second = more == NULL ? 0 : print_width(more) + 2;
+
+	if (room < 20)
+		room = second = 0;
+	else if (second > room / 2)
+		second = room / 2;
+	print_field(text, room - second, PLAIN);
+	if (more != NULL)
+		print_field(more, second > 0 ? second - 2 : 0, YELLOW);
+	print_line();
+}
+
 /* What someone answered. */
 static void
 response_show(struct json_object *r, const char *at)
@@ -285,11 +302,8 @@ response_show(struct json_object *r, const char *at)
 	print_field(text, 14, PLAIN);
 	print_field(json_str(r, "first_name", json_str(r, "username", "?")),
 	    18, PLAIN);
-	print_field(json_str(r, "option", json_str(r, "message_text",
-	    json_str(r, "callback_data", ""))), print_room(58), PLAIN);
-	if (json_str(r, "title", NULL) != NULL)
-		print_field(json_str(r, "title", ""), 0, PLAIN);
-	print_line();
+	stream_rest(json_str(r, "option", json_str(r, "message_text",
+	    json_str(r, "callback_data", ""))), json_str(r, "title", NULL));
 }
 
 static void
@@ -308,10 +322,7 @@ change_show(struct json_object *e)
 	    print_state_colour(json_str(e, "state", "")));
 	print_field(chat_text(e, text, sizeof(text)), 14, PLAIN);
 	print_field(json_str(e, "type", "?"), 18, PLAIN);
-	print_field(json_str(e, "title", ""), print_room(58), PLAIN);
-	if (json_str(e, "reason", NULL) != NULL)
-		print_field(json_str(e, "reason", ""), 0, YELLOW);
-	print_line();
+	stream_rest(json_str(e, "title", ""), json_str(e, "reason", NULL));
 }
 
 /* Open the stream; false when nobody is there (any more). */

@@ -17,26 +17,24 @@
 
 #define SERVER "cctg"
 
-/* Seconds.  A permission may wait for 10 minutes, then the hook ends by
- * itself; others take some milliseconds. */
-#define ASK_S 660
+/* Seconds.  Those that do not ask take some milliseconds. */
 #define TELL_S 10
 
 static const struct {
 	const char *event;
 	bool tools; /* it has a matcher */
-	int timeout_s;
+	bool asks;
 	const char *options;
 } wanted[] = {
-	{ "PermissionRequest", true, ASK_S, "" },
-	{ "Notification", false, TELL_S, "" },
-	{ "Stop", false, TELL_S, "" },
-	{ "StopFailure", false, TELL_S, "" },
-	{ "PostToolUse", true, TELL_S, "" },
-	{ "PostToolUseFailure", true, TELL_S, "" },
-	{ "UserPromptSubmit", false, TELL_S, "" },
+	{ "PermissionRequest", true, true, "" },
+	{ "Notification", false, false, "" },
+	{ "Stop", false, false, "" },
+	{ "StopFailure", false, false, "" },
+	{ "PostToolUse", true, false, "" },
+	{ "PostToolUseFailure", true, false, "" },
+	{ "UserPromptSubmit", false, false, "" },
 	/* Only withdraws prompts: that a session has ended is no news. */
-	{ "SessionEnd", false, TELL_S, " --off SessionEnd" },
+	{ "SessionEnd", false, false, " --off SessionEnd" },
 };
 
 static int shape_bad(struct setup *, const char *what);
@@ -151,7 +149,7 @@ event_add(struct setup *s, struct json_object *hooks, size_t row)
 	talk_add(hook, "type", "command");
 	talk_add(hook, "command", command);
 	json_object_object_add(hook, "timeout",
-	    json_object_new_int(wanted[row].timeout_s));
+	    json_object_new_int(wanted[row].asks ? s->ask_s : TELL_S));
 	json_object_array_add(list, hook);
 	json_object_object_add(entry, "hooks", list);
 	if (!json_object_object_get_ex(hooks, wanted[row].event, &all)) {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/conf.h"
 #include "common/json.h"
 #include "common/nitems.h"
 #include "ctl/ctl.h"
@@ -26,9 +27,14 @@ static const char unit[] =
 #define FLAGS (JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | \
     JSON_C_TO_STRING_NOSLASHESCAPE)
 
-/* A document of Claude Code that is changed. */
+/* A hook that asks ends by itself when its time is over. */
+#define ASK_MORE_S 60
+
+/* A document of Claude Code that is changed.  Both are in the directory that
+ * CLAUDE_CONFIG_DIR names, if it does. */
 struct document {
-	const char *name;
+	const char *name; /* in the home directory */
+	const char *moved;
 	int (*change)(struct setup *, struct json_object *);
 	struct edit edit;
 	struct json_object *doc;
@@ -108,6 +114,8 @@ setup_prepare(struct ctl *ctl, struct setup *s)
 	s->args = json_object_new_array();
 	s->changes = json_object_new_array();
 	s->remove = ctl_option(ctl, "remove") != NULL;
+	s->ask_s = (int)(where_conf(ctl)->hooks_timeout_ms / 1000) +
+	    ASK_MORE_S;
 	argument_add(ctl, s, "--config", ctl->config);
 	argument_add(ctl, s, "--runtime-dir", ctl->runtime_dir);
 	for (i = 0; i <= json_object_array_length(s->args); i++) {
@@ -126,10 +134,13 @@ static void
 document_change(struct ctl *ctl, struct setup *s, struct document *d)
 {
 	size_t before = json_object_array_length(s->changes);
+	const char *dir = getenv("CLAUDE_CONFIG_DIR"), *why;
 	char path[PATH_MAX];
-	const char *why;
 
-	snprintf(path, sizeof(path), "%s/%s", home(ctl), d->name);
+	if (dir != NULL && *dir != '\0')
+		snprintf(path, sizeof(path), "%s/%s", dir, d->moved);
+	else
+		snprintf(path, sizeof(path), "%s/%s", home(ctl), d->name);
 	if (edit_read(&d->edit, path) == -1)
 		ctl_fail(ctl, XC_FAILED, "%s: %s", path, strerror(errno));
 	d->doc = d->edit.old == NULL ? json_object_new_object() :
@@ -193,8 +204,9 @@ static int
 setup_claude(struct ctl *ctl, struct setup *s)
 {
 	struct document documents[] = {
-		{ .name = ".claude/settings.json", .change = settings_hooks },
-		{ .name = ".claude.json", .change = settings_mcp },
+		{ ".claude/settings.json", "settings.json",
+		    .change = settings_hooks },
+		{ ".claude.json", ".claude.json", .change = settings_mcp },
 	};
 	size_t i;
 

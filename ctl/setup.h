@@ -13,6 +13,7 @@ struct setup {
 	const char *command; /* of this program, quoted for a shell */
 	const char *program; /* its path */
 	struct json_object *args; /* of the program before the verb, strings */
+	int ask_s; /* how long a hook may take that asks people */
 	bool remove;
 	struct json_object *changes; /* what was changed, texts */
 	char error[256];	     /* when it fails */

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/nitems.h"
 #include "ctl/ctl.h"
 #include "ctl/verbs.h"
 
@@ -20,37 +21,32 @@
 static void
 workers_show(struct json_object *workers)
 {
-	static const struct {
-		const char *title;
-		int width;
-	} columns[] = { { "WORKER", 12 }, { "STATE", 9 }, { "PID", 7 },
-		{ "UP", 7 }, { "RESTARTS", 8 }, { "PSS", 6 }, { "CPU", 7 },
-		{ "LAST EXIT", 0 } };
+	static const struct table_column columns[] = { { "WORKER", 0, 0 },
+		{ "STATE", 0, 0 }, { "PID", 0, 0 }, { "UP", 0, 0 },
+		{ "RESTARTS", 0, 0 }, { "PSS", 0, 0 }, { "CPU", 0, 1 },
+		{ "LAST EXIT", 0, 0 } };
+	struct table *t = table_new(columns, nitems(columns));
 	struct json_object *w, *last;
 	char text[64];
 	size_t i;
 
-	for (i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		print_field(columns[i].title, columns[i].width, BOLD);
-	print_line();
 	for (i = 0; i < json_object_array_length(workers); i++) {
 		w = json_object_array_get_idx(workers, i);
-		print_field(json_str(w, "name", "?"), columns[0].width, PLAIN);
-		print_field(json_str(w, "state", "?"), columns[1].width,
+		table_cell(t, json_str(w, "name", "?"), PLAIN);
+		table_cell(t, json_str(w, "state", "?"),
 		    print_state_colour(json_str(w, "state", "")));
 		snprintf(text, sizeof(text), "%lld",
 		    (long long)json_i64(w, "pid", 0));
-		print_field(json_i64(w, "pid", 0) != 0 ? text : "-",
-		    columns[2].width, PLAIN);
-		print_field(print_age(text, sizeof(text),
-		    json_num(w, "uptime_s", 0)), columns[3].width, PLAIN);
+		table_cell(t, json_i64(w, "pid", 0) != 0 ? text : "-", PLAIN);
+		table_cell(t, print_age(text, sizeof(text),
+		    json_num(w, "uptime_s", 0)), PLAIN);
 		snprintf(text, sizeof(text), "%lld",
 		    (long long)json_i64(w, "restarts", 0));
-		print_field(text, columns[4].width, PLAIN);
-		print_field(print_size(text, sizeof(text),
-		    json_num(w, "pss_bytes", 0)), columns[5].width, PLAIN);
+		table_cell(t, text, PLAIN);
+		table_cell(t, print_size(text, sizeof(text),
+		    json_num(w, "pss_bytes", 0)), PLAIN);
 		snprintf(text, sizeof(text), "%.2fs", json_num(w, "cpu_s", 0));
-		print_field(text, columns[6].width, PLAIN);
+		table_cell(t, text, PLAIN);
 		last = json_path(w, "last_exit");
 		if (last != NULL && json_path(last, "signal") != NULL)
 			snprintf(text, sizeof(text), "signal %lld",
@@ -58,10 +54,9 @@ workers_show(struct json_object *workers)
 		else if (last != NULL)
 			snprintf(text, sizeof(text), "code %lld",
 			    (long long)json_i64(last, "code", 0));
-		print_field(last != NULL ? text : "-", columns[7].width,
-		    PLAIN);
-		print_line();
+		table_cell(t, last != NULL ? text : "-", PLAIN);
 	}
+	table_print(t);
 }
 
 static void

@@ -106,3 +106,9 @@ where_responses_dir(struct ctl *ctl)
 {
 	return (running(ctl)->responses_dir);
 }
+
+const struct conf *
+where_conf(struct ctl *ctl)
+{
+	return (configuration(ctl));
+}

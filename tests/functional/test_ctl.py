@@ -547,8 +547,8 @@ def test_tail_shows_answers(run, daemon, tmp_path):
             [CTL, "tail"], stdout=subprocess.PIPE, text=True,
             env={"CCTG_RUNTIME_DIR": str(tmp_path / "run")}) as process:
         line = process.stdout.readline()
-        assert re.search(r" answer +42 +A\?nn +Fast +Which way\?", line)
         process.kill()
+    assert re.search(r" answer +42 +A\?nn +Fast +Which way\?", line)
 
 
 def test_start_up_is_fast(run, daemon, tmp_path):

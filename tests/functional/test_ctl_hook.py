@@ -285,6 +285,140 @@ def test_noise(run, queue):
     assert len(queue.events()) == 2
 
 
+def test_noise_rules_are_configuration(run, queue, tmp_path):
+    """Read anew by each hook; an option goes before them, and a type of
+    notification before all notifications."""
+    conf = tmp_path / ".config/cctg/cctgd.conf"
+    if os.geteuid() == 0:
+        conf = tmp_path / "agents.conf"
+    conf.parent.mkdir(parents=True, exist_ok=True)
+    env = {"CCTG_CONFIG": str(conf)}
+    idle, auth = (payload("Notification", notification_type=kind,
+                          message="m") for kind in ("idle_prompt",
+                                                    "auth_success"))
+    sub, stop = payload("SubagentStop"), payload("Stop")
+
+    def told(text, *options, config="", agent="claude"):
+        conf.write_text(config)
+        before = len(queue.daemon.requests)
+        assert run("hook", agent, *options, stdin=text, env=env).stdout == ""
+        return [r.get("to", True) for r in queue.daemon.requests[before:]
+                if r["op"] == "send"]
+
+    assert told(idle) == told(sub) == [] and told(stop) == [True]
+    on = 'hooks { on = {"idle_prompt", "SubagentStop"} }'
+    assert told(idle, config=on) == told(sub, config=on) == [True]
+    assert told(sub, config=on, agent="codex") == [True]
+    assert told(sub, "--off", "SubagentStop", config=on) == []
+    off = 'hooks { off = {"Stop", "Notification"}  on = {"idle_prompt"} }'
+    assert told(stop, config=off) == told(auth, config=off) == []
+    assert told(idle, config=off) == [True]
+    assert told(stop, "--on", "Stop", config=off) == [True]
+    assert told(auth, "--off", "auth_success") == []
+    assert told(auth, "--on", "auth_success", "--off", "Notification") == [
+        True]
+    to = 'hooks { to = "ops" }'
+    assert told(stop, config=to) == ["ops"]
+    assert told(stop, "--to", "dev", config=to) == ["dev"]
+    # An error of the daemon's configuration is not the agent's.
+    assert told(stop, config='nonsense = 1\n' + to) == ["ops"]
+    queue.decision = {"action": "approve", "option": "Allow"}
+    conf.write_text('hooks { timeout = "90s"  to = "ops" '
+                    ' on = {"PreToolUse"} }')
+    for name in ("PermissionRequest", "PreToolUse"):
+        out = run("hook", "claude", stdin=payload(name, **CALL), env=env)
+        assert "allow" in out.stdout
+        assert queue.events()[-1]["data"]["timeout_ms"] == 90000
+        assert [r for r in queue.daemon.requests
+                if r["op"] == "send"][-1]["to"] == "ops"
+    run("hook", "claude", "-t", "5", stdin=payload("PreToolUse", **CALL),
+        env=env)
+    assert queue.events()[-1]["data"]["timeout_ms"] == 5000
+
+
+CHOICE = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [
+    {"question": "Which database?", "header": "Database",
+     "multiSelect": False, "options": [
+         {"label": "SQLite", "description": "one file"},
+         {"label": "No database", "description": "keep <nothing>"}]},
+    {"question": "Which parts?", "header": "Parts", "multiSelect": True,
+     "options": [{"label": "Ship", "description": ""},
+                 {"label": "Dock"}]}]}}
+
+
+@pytest.mark.parametrize("name", ["PermissionRequest", "PreToolUse"])
+def test_questions_of_claude_are_answered(run, queue, name):
+    """To allow that tool without answers would answer it with nothing."""
+    answers = iter([{"action": "deny", "option": "No database"},
+                    {"action": "text", "option": None,
+                     "text": "Ship, Dock"}])
+
+    def answer(r):
+        if r["op"] == "decision":
+            queue.decision = next(answers)
+        return queue.answer(r)
+
+    queue.daemon.answer = answer
+    out = run("hook", "claude", "--on", "PreToolUse",
+              stdin=payload(name, **CHOICE))
+    assert (out.returncode, out.stderr) == (0, "")
+    said = json.loads(out.stdout)["hookSpecificOutput"]
+    assert said["hookEventName"] == name
+    if name == "PreToolUse":
+        assert said["permissionDecision"] == "allow"
+    else:
+        assert said["decision"]["behavior"] == "allow"
+        said = said["decision"]
+    assert said["updatedInput"] == {
+        **CHOICE["tool_input"], "answers": {
+            "Which database?": "No database", "Which parts?": "Ship, Dock"}}
+    first, second = queue.events()
+    assert first["title"] == "shop: Claude asks Database"
+    assert first["data"]["options"] == ["SQLite", "No database"]
+    assert first["data"]["approval_prompt"] == (
+        "Which database?\n\n• SQLite: one file\n"
+        "• No database: keep <nothing>")
+    assert second["data"]["options"] == ["Ship", "Dock"]
+    assert "as a reply" in second["data"]["approval_prompt"]
+    # Both belong to the call, whatever answers it has got meanwhile.
+    queue.withdrawn.clear()
+    queue.daemon.answer = queue.answer
+    run("hook", "claude", stdin=payload("PostToolUse", **{
+        **CHOICE, "tool_input": {**CHOICE["tool_input"],
+                                 "answers": {"Which database?": "x"}}}))
+    assert [i for i, _ in queue.withdrawn] == queue.open
+
+
+def test_questions_that_stay_open(run, queue):
+    """Not all are answered: the agent asks in its terminal."""
+    answers = iter([{"action": "approve", "option": "SQLite"},
+                    {"ok": False, "error": "withdrawn", "code": 75}])
+
+    def answer(r):
+        if r["op"] == "decision":
+            queue.decision = next(answers)
+        return queue.answer(r)
+
+    queue.daemon.answer = answer
+    assert silent(run("hook", "claude", stdin=payload("PermissionRequest",
+                                                      **CHOICE)))
+    assert len(queue.events()) == 2
+    for wrong in ({}, {"questions": []}, {"questions": "x"}, [],
+                  {"questions": [{"question": "q", "options": [
+                      {"label": str(i)} for i in range(11)]}]},
+                  {"questions": [{"question": "q", "options": [
+                      {"label": "x" * 500}]}]}):
+        assert silent(run("hook", "claude", stdin=payload(
+            "PermissionRequest", tool_name="AskUserQuestion",
+            tool_input=wrong)))
+    assert len(queue.events()) == 2
+    # It is Claude's tool; of others it is one like any other.
+    queue.daemon.answer = queue.answer
+    queue.decision = {"action": "approve", "option": "Allow"}
+    out = run("hook", "codex", stdin=payload("PermissionRequest", **CHOICE))
+    assert "updatedInput" not in out.stdout and "allow" in out.stdout
+
+
 def test_a_prompt_is_not_told_twice(run, queue, tmp_path):
     """The notice that Claude needs a permission, while it is asked for."""
     text = payload("Notification", notification_type="permission_prompt",

@@ -56,6 +56,36 @@ def test_new_files(run, tmp_path):
     assert not backups(tmp_path / ".claude.json")
 
 
+def test_where_claude_has_its_settings(run, tmp_path):
+    """Both files move with CLAUDE_CONFIG_DIR; nothing goes into the home."""
+    moved = tmp_path / "xdg/claude"
+    env = {"CLAUDE_CONFIG_DIR": str(moved)}
+    assert run("setup", "claude", env=env).returncode == 0
+    assert set(ours(json.loads((moved / "settings.json").read_text()))) == \
+        WANTED
+    assert "cctg" in json.loads((moved / ".claude.json").read_text())[
+        "mcpServers"]
+    assert not (tmp_path / ".claude").exists()
+    assert not (tmp_path / ".claude.json").exists()
+    assert run("setup", "claude", env=env).stdout == "nothing to change\n"
+    assert run("setup", "claude", "--remove", env=env).returncode == 0
+    assert json.loads((moved / "settings.json").read_text()) == {}
+    run("setup", "claude", env={"CLAUDE_CONFIG_DIR": ""})
+    assert (tmp_path / ".claude/settings.json").exists()
+
+
+def test_hooks_may_run_as_long_as_a_question_is_open(run, tmp_path):
+    conf = tmp_path / "long.conf"
+    conf.write_text('hooks { timeout = "2h" }')
+    assert run("--config", conf, "setup", "claude").returncode == 0
+    hooks = json.loads((tmp_path / ".claude/settings.json").read_text())[
+        "hooks"]
+    took = {event: hook["timeout"] for event, entries in hooks.items()
+            for entry in entries for hook in entry["hooks"]}
+    assert took.pop("PermissionRequest") == 7260
+    assert set(took.values()) == {10}
+
+
 def test_others_stay(run, tmp_path, settings):
     text = json.dumps(OTHERS).replace("1.1,", "1.10,")
     settings.write_text(text)

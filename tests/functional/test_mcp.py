@@ -1,5 +1,6 @@
 """cctgctl mcp: the protocol, what is wrong with it, and the tools."""
 
+import datetime
 import json
 import os
 import re
@@ -260,6 +261,69 @@ def test_wrong_arguments(alone, tool, arguments, field):
     assert field in said["message"]
 
 
+SAMPLES = {"string": "x", "number": 1, "boolean": True, "object": {}}
+
+
+def sample(schema):
+    if "enum" in schema:
+        return schema["enum"][0]
+    if schema["type"] == "array":
+        return [sample(schema["items"])]
+    if schema["type"] == "number":
+        return schema.get("minimum", 1)
+    return SAMPLES[schema["type"]]
+
+
+def wrong_values(schema):
+    """Values that this argument must not have."""
+    kind = schema["type"]
+    for other, value in {**SAMPLES, "array": ["x"], "null": None}.items():
+        if other != kind:
+            yield value
+    if kind == "string":
+        yield from ("", "a\u0000b")
+    if "enum" in schema:
+        yield "none of them"
+    if "maxLength" in schema:
+        yield "ä" * (schema["maxLength"] + 1)
+    if "minimum" in schema:
+        yield schema["minimum"] - 1
+    if "maximum" in schema:
+        yield schema["maximum"] + 1
+    if kind in ("number", "boolean"):
+        yield from ("", "5x", "yes", "nan", "1e999")
+    if kind == "array":
+        yield from ([value] for value in wrong_values(schema["items"]))
+        if "maxItems" in schema:
+            yield [sample(schema["items"])] * (schema["maxItems"] + 1)
+        if schema.get("minItems"):
+            yield []
+
+
+def test_every_argument_of_every_tool_is_checked(alone):
+    """By what tools/list says of it."""
+    tried = 0
+    for tool in alone.result("tools/list")["tools"]:
+        schema = tool["inputSchema"]
+        good = {name: sample(schema["properties"][name])
+                for name in schema.get("required", [])}
+        for name in good:
+            said, failed = alone.tool(tool["name"], **{
+                k: v for k, v in good.items() if k != name})
+            assert failed and said["field"] == name, (tool["name"], said)
+        for name, rules in schema["properties"].items():
+            for value in wrong_values(rules):
+                if value is None and name not in good:
+                    continue  # as if it were not there
+                said, failed = alone.tool(tool["name"],
+                                          **{**good, name: value})
+                assert failed and said["code"] == "VALIDATION_FAILED", (
+                    tool["name"], name, value, said)
+                assert said["field"] == name
+                tried += 1
+    assert tried > 200
+
+
 def test_convertible_arguments_are_taken(alone):
     assert alone.call("get_telegram_responses", limit="5")["count"] == 0
     said = alone.call("get_task_status", summary_only="true", unknown=1)
@@ -310,6 +374,80 @@ def test_versions_that_nobody_speaks(alone):
                   META + "clientCapabilities": {}}):
         error = alone.request("tools/list", {"_meta": meta})["error"]
         assert error["code"] == -32602
+
+
+def listen(mcp, notifications, meta=None):
+    """Open a subscription: its id, and what was agreed to."""
+    id = mcp.start("subscriptions/listen", {
+        "_meta": meta or MODERN_META, "notifications": notifications})
+    params = mcp.find(lambda m: m.get("method") ==
+                      "notifications/subscriptions/acknowledged")["params"]
+    assert params["_meta"] == {META + "subscriptionId": id}
+    return id, params["notifications"]
+
+
+def updated(mcp):
+    params = mcp.find(lambda m: m.get("method") ==
+                      "notifications/resources/updated")["params"]
+    assert params["uri"] == RESPONSES
+    return params["_meta"][META + "subscriptionId"]
+
+
+RESPONSES = "cctelegram://responses"
+
+
+def test_listen(alone, tmp_path):
+    """A stream that tells of new answers, and nothing that was not asked."""
+    found = alone.result("server/discover")["capabilities"]
+    assert found["resources"] == {"subscribe": True}
+    assert alone.initialize()["capabilities"]["resources"] == {}
+    directory = tmp_path / "responses"
+    wanted = {"resourceSubscriptions": [RESPONSES, "file:///x", 5],
+              "toolsListChanged": True, "unknown": []}
+    # There is nothing to watch yet.
+    nothing, agreed = listen(alone, wanted)
+    assert agreed == {}
+    directory.mkdir()
+    first, agreed = listen(alone, wanted)
+    assert agreed == {"resourceSubscriptions": [RESPONSES]}
+    second, agreed = listen(alone, {"resourceSubscriptions": [RESPONSES]})
+    other, agreed = listen(alone, {"resourceSubscriptions": "x"})
+    assert agreed == {}
+    part = directory / ".part"
+    part.write_text("{}")
+    part.rename(directory / "1.json")
+    assert {updated(alone), updated(alone)} == {first, second}
+    alone.notify("notifications/cancelled", requestId=first)
+    assert alone.result("ping") == {}
+    response(directory, "2.json", timestamp="2026-11-21T05:00:00Z")
+    assert updated(alone) == second
+    (directory / "no.txt").write_text("x")
+    assert alone.result("ping") == {}
+    assert not [m for m in alone.lines if "method" in m
+                and m["params"]["_meta"][META + "subscriptionId"] != second]
+    # In use, as with calls.
+    alone.write({**RPC, "id": second, "method": "ping"})
+    assert alone.answer(second)["error"]["code"] == -32600
+    assert alone.close() == 0
+    ends = {m["id"]: m["result"] for m in alone.lines if "result" in m}
+    assert set(ends) == {nothing, second, other}
+    for id, result in ends.items():
+        assert result["resultType"] == "complete"
+        assert result["_meta"][META + "subscriptionId"] == id
+
+
+def test_listen_is_of_the_new_era_and_has_limits(alone):
+    assert alone.request("subscriptions/listen", {"notifications": {}})[
+        "error"]["code"] == -32601
+    for wrong in ({}, {"notifications": []}, {"notifications": None}):
+        assert alone.request("subscriptions/listen", {
+            "_meta": MODERN_META, **wrong})["error"]["code"] == -32602
+    ids = [listen(alone, {})[0] for _ in range(64)]
+    error = alone.request("subscriptions/listen", {
+        "_meta": MODERN_META, "notifications": {}})["error"]
+    assert error["code"] == -32603 and "64" in error["message"]
+    alone.notify("notifications/cancelled", requestId=ids[7])
+    assert listen(alone, {})[1] == {}
 
 
 # -- its life ---------------------------------------------------------------
@@ -366,6 +504,7 @@ def test_without_a_daemon_calls_are_errors(alone):
         assert "not running" in said["message"], (tool, said)
     said, _ = alone.tool("get_bridge_status")
     assert said["running"] is False and said["health"] == "unhealthy"
+    assert "last_event_time" not in said
     said, _ = alone.tool("send_telegram_message", message="x")
     assert said["code"] == "BRIDGE_NOT_RUNNING"
 
@@ -528,6 +667,8 @@ def test_bridge_status_is_true(mcp, sim, tree):
         "uptime_seconds", "events_processed", "telegram_messages_sent",
         "error_count", "memory_usage_mb", "cpu_usage_percent"}
     assert said["metrics"]["uptime_seconds"] > 0
+    last = datetime.datetime.fromisoformat(said["last_event_time"])
+    assert abs(time.time() - last.timestamp()) < 60
     assert said["metrics"]["memory_usage_mb"] > 1
     assert mcp.call("check_bridge_process") == {
         "running": True, "message": "Bridge process is running",

@@ -10,7 +10,16 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "ctl/ctl.h"
 #include "ctl/hook.h"
+
+/* That of ctl/talk.c, which wants more than is linked here. */
+void
+talk_add(struct json_object *o, const char *key, const char *value)
+{
+	if (value != NULL)
+		json_object_object_add(o, key, json_object_new_string(value));
+}
 
 static struct json_object *
 parse(const char *text)
@@ -25,11 +34,12 @@ static bool
 found(const char *a, const char *session, const char *tool, const char *b)
 {
 	struct json_object *in = parse(a), *out = parse(b);
-	char id[UUID_SIZE];
+	char id[UUID_SIZE], other[UUID_SIZE];
 	bool same;
 
 	call_id(id, "s", "Bash", in);
-	same = call_is_of_call(id, session, tool, out);
+	call_id(other, session, tool, out);
+	same = call_is_same(id, other);
 	json_object_put(in);
 	json_object_put(out);
 	return (same);
@@ -78,7 +88,8 @@ test_id(void **state)
 	assert_true(call_is_of_session(a, "s"));
 	assert_false(call_is_of_session(a, "t"));
 	assert_false(call_is_of_session("", "s"));
-	assert_false(call_is_of_call("019aa0f1", "s", "Bash", in));
+	assert_true(call_is_same(a, b));
+	assert_false(call_is_same("019aa0f1", a));
 	json_object_put(in);
 }
 
@@ -137,48 +148,122 @@ test_clean_is_cut_between_characters(void **state)
 	assert_null(call_clean(NULL, 5));
 }
 
-/* Only that member goes, of the outer object, and nothing outside is read. */
+/* Only those members go, of the outer object, and nothing outside is read. */
 static void
-test_forget(void **state)
+test_cut(void **state)
 {
-	static const char *const rows[][2] = {
+	static const struct {
+		const char *text, *want, *kept; /* of the member k */
+	} rows[] = {
 		{ "{\"k\":[1,{\"k\":\"}\\\"]\"}],\"a\":1}",
-		    "{\"k\":null,\"a\":1}" },
+		    "{\"k\":null,\"a\":1}", "[1,{\"k\":\"}\\\"]\"}]" },
 		{ "{\"a\":{\"k\":[1,2,3]},\"k\" : \"text\" }",
-		    "{\"a\":{\"k\":[1,2,3]},\"k\":null}" },
-		{ "{\"ke\":12345,\"k\":12345}", "{\"ke\":12345,\"k\":null}" },
+		    "{\"a\":{\"k\":[1,2,3]},\"k\":null}", " \"text\" " },
+		{ "{\"ke\":12345,\"k\":12345}", "{\"ke\":12345,\"k\":null}",
+		    "12345" },
 		{ "{\"a\":\"k\",\"b\":\"\\\\\",\"k\":{\"x\":1}}",
-		    "{\"a\":\"k\",\"b\":\"\\\\\",\"k\":null}" },
-		{ "{\"k\":1}", "{\"k\":1}" },
-		{ "{}", "{}" },
-		{ "[\"k\"]", "[\"k\"]" },
+		    "{\"a\":\"k\",\"b\":\"\\\\\",\"k\":null}", "{\"x\":1}" },
+		{ "{\"b\":\"a\\\\\\\"b\",\"k\":\"\\\\\"}",
+		    "{\"b\":\"a\\\\\\\"b\",\"k\":null}", "\"\\\\\"" },
+		{ "{\"gone\":\"123456\",\"k\":1234,\"gone\":[1,2,3]}",
+		    "{\"gone\":null,\"k\":null}", "1234" },
+		{ "{\"k\":1234,\"k\":56789}", "{\"k\":null}", "56789" },
+		{ "{\"k\":1}", "{\"k\":1}", NULL },
+		{ "{}", "{}", NULL },
+		{ "[\"k\"]", "[\"k\"]", NULL },
 	};
 	static const char *const broken[] = { "", "{", "{\"", "{\"k", "{\"k\"",
 		"{\"k\":", "{\"k\":[", "{\"k\":\"\\", "{\"k\":}", "\"k\":1}",
-		"{\"k\":1234", "}" };
+		"{\"k\":1234", "}", "{\"k\":1234,", "{\"k\":\"\\\"" };
 	struct json_object *o;
+	const char *why;
 	char *text;
 	size_t i, len;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		text = strdup(rows[i][0]);
-		call_forget(text, strlen(text), "k");
-		o = parse(text);
+		struct call_part parts[] = { { "k", true, NULL, 0 },
+			{ "gone", false, NULL, 0 } };
+
+		text = strdup(rows[i].text);
+		len = call_cut(text, strlen(text), parts, 2);
+		o = json_parse(text, len, &why);
 		assert_non_null(o);
 		assert_string_equal(json_object_to_json_string_ext(o,
-		    JSON_C_TO_STRING_PLAIN), rows[i][1]);
+		    JSON_C_TO_STRING_PLAIN), rows[i].want);
+		assert_int_equal(parts[0].text != NULL, rows[i].kept != NULL);
+		if (rows[i].kept != NULL) {
+			assert_int_equal(parts[0].len, strlen(rows[i].kept));
+			assert_memory_equal(parts[0].text, rows[i].kept,
+			    parts[0].len);
+		}
 		json_object_put(o);
+		free(parts[0].text);
 		free(text);
 	}
 	for (i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		struct call_part part = { "k", true, NULL, 0 };
+
 		/* Without a NUL, so that a checker sees who reads it. */
 		len = strlen(broken[i]);
 		text = malloc(len + (len == 0));
 		memcpy(text, broken[i], len);
-		call_forget(text, len, "k");
+		assert_true(call_cut(text, len, &part, 1) <= len);
+		free(part.text);
 		free(text);
 	}
+}
+
+/* A question is asked only if all of it can be. */
+static void
+test_choices(void **state)
+{
+	static const char *const bad[] = { "{}", "[]", "{\"questions\":5}",
+		"{\"questions\":[]}", "{\"questions\":[5]}",
+		"{\"questions\":[{\"question\":\"q\"}]}",
+		"{\"questions\":[{\"question\":\"q\",\"options\":[]}]}",
+		"{\"questions\":[{\"question\":\"q\",\"options\":[\"a\"]}]}",
+		"{\"questions\":[{\"question\":\"\",\"options\":"
+		    "[{\"label\":\"a\"}]}]}",
+		"{\"questions\":[{\"question\":\"q\\u0000r\",\"options\":"
+		    "[{\"label\":\"a\"}]}]}",
+		"{\"questions\":[{\"question\":\"q\",\"options\":"
+		    "[{\"label\":5}]}]}" };
+	struct json_object *in, *list, *o, *answers;
+	char *text;
+	size_t i;
+
+	(void)state;
+	assert_true(choice_is(agent_find("claude"), "AskUserQuestion"));
+	assert_false(choice_is(agent_find("claude"), "Bash"));
+	assert_false(choice_is(agent_find("codex"), "AskUserQuestion"));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_non_null(in = parse(bad[i]));
+		assert_null(choice_questions(in));
+		json_object_put(in);
+	}
+	assert_null(choice_questions(NULL));
+	in = parse("{\"questions\":[{\"question\":\"Which?\",\"options\":["
+	    "{\"label\":\"A\",\"description\":\"the first\"},"
+	    "{\"label\":\"B\"}],\"multiSelect\":true}]}");
+	list = choice_questions(in);
+	assert_non_null(list);
+	text = choice_text(json_object_array_get_idx(list, 0));
+	assert_string_equal(text, "Which?\n\n• A: the first\n• B\n\n"
+	    "Several may be chosen: write them as a reply.");
+	free(text);
+	o = choice_options(json_object_array_get_idx(list, 0));
+	assert_string_equal(json_object_to_json_string_ext(o,
+	    JSON_C_TO_STRING_PLAIN), "[\"A\",\"B\"]");
+	json_object_put(o);
+	answers = parse("{\"Which?\":\"B\"}");
+	o = choice_input(in, answers);
+	assert_true(json_object_equal(json_path(o, "questions"), list));
+	assert_true(json_object_equal(json_path(o, "answers"), answers));
+	assert_null(json_path(in, "answers"));
+	json_object_put(answers);
+	json_object_put(o);
+	json_object_put(in);
 }
 
 int
@@ -190,7 +275,8 @@ main(void)
 		cmocka_unit_test(test_id),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_nothing_is_hidden),
-		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_choices),
 		cmocka_unit_test(test_clean_is_cut_between_characters),
 	};
 

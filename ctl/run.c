@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
@@ -29,6 +30,7 @@
 
 #define LAST_LINES 20
 #define LAST_BYTES 3000 /* of them; a message has 4096 characters */
+#define TITLE_MAX_BYTES 200
 #define COPY_BYTES 65536
 #define OFFER_MS 5000
 #define NO_COMMAND 127 /* sh(1) */
@@ -328,46 +330,87 @@ command_line(char **argv)
 	return (line);
 }
 
-/* The last lines, whole ones if possible. */
+/* Leave out what a terminal would write over: all of a line before its last
+ * carriage return, as bars of progress have it. */
+static size_t
+overwrite(char *p, size_t len)
+{
+	size_t i, line = 0, out = 0;
+
+	for (i = 0; i < len; i++) {
+		if (p[i] == '\r' && i + 1 < len && p[i + 1] != '\n' &&
+		    p[i + 1] != '\r') {
+			out = line;
+			continue;
+		}
+		p[out++] = p[i];
+		if (p[i] == '\n')
+			line = out;
+	}
+	return (out);
+}
+
+/* The last lines, whole ones if possible; NULL for none, or no text. */
 static char *
 last_lines(struct run *r)
 {
-	const char *p, *end = r->last + r->nlast;
+	const char *p, *end;
 	int lines = 0;
-	size_t len;
+	size_t len, had = r->nlast;
+	char *text;
 
-	while (end > r->last && end[-1] == '\n')
+	if (memchr(r->last, '\0', r->nlast) != NULL)
+		return (NULL);
+	r->nlast = overwrite(r->last, r->nlast);
+	end = r->last + r->nlast;
+	while (end > r->last && isspace((unsigned char)end[-1]))
 		end--;
 	for (p = end; p > r->last; p--)
 		if (p[-1] == '\n' && ++lines == LAST_LINES)
 			break;
-	if (p == r->last && r->nlast == sizeof(r->last) &&
+	if (p == r->last && had == sizeof(r->last) &&
 	    (p = memchr(r->last, '\n', (size_t)(end - r->last))) == NULL)
 		p = r->last;
-	return (utf8_scrub(p, (size_t)(end - p), &len));
+	text = utf8_scrub(p, (size_t)(end - p), &len);
+	if (text != NULL && text[strspn(text, " \t\n")] == '\0') {
+		free(text);
+		return (NULL);
+	}
+	return (text);
 }
 
+/* What an exit status cannot say, or NULL. */
 static char *
-description(struct run *r, int64_t took_ms)
+description(const struct run *r)
 {
-	char *last = last_lines(r), *text = NULL, age[32], how[64];
-	int rc;
+	const char *name;
+	char *text = NULL;
+	int rc = 0, sig = WIFSIGNALED(r->status) ? WTERMSIG(r->status) : 0;
 
 	if (r->failure != 0)
-		snprintf(how, sizeof(how), "not started: %s",
-		    strerror(r->failure));
-	else if (WIFSIGNALED(r->status))
-		snprintf(how, sizeof(how), "ended by signal %d (%s)",
-		    WTERMSIG(r->status), sigabbrev_np(WTERMSIG(r->status)) !=
-		    NULL ? sigabbrev_np(WTERMSIG(r->status)) : "?");
-	else
-		snprintf(how, sizeof(how), "exit status %d",
-		    WEXITSTATUS(r->status));
-	rc = asprintf(&text, "%s after %s%s%s", how, print_age(age,
-	    sizeof(age), (double)took_ms / 1000), last != NULL &&
-	    *last != '\0' ? "\n\n" : "", last != NULL ? last : "");
-	free(last);
+		rc = asprintf(&text, "Not started: %s", strerror(r->failure));
+	else if (sig != 0) {
+		name = sigabbrev_np(sig);
+		rc = asprintf(&text, "Ended by signal %d (%s)", sig,
+		    name != NULL ? name : "?");
+	}
 	return (rc == -1 ? NULL : text);
+}
+
+/* The first line of the command as a title, which has its limits. */
+static char *
+title_of(const char *line)
+{
+	size_t end = strcspn(line, "\n"), len = 0, n;
+	char *title;
+
+	while (len < end && (n = utf8_char(line + len, end - len)) > 0 &&
+	    len + n <= TITLE_MAX_BYTES)
+		len += n;
+	if (asprintf(&title, "%.*s%s", (int)len, line, line[len] != '\0' ?
+	    " …" : "") == -1)
+		return (NULL);
+	return (title);
 }
 
 static void
@@ -375,8 +418,10 @@ report(struct ctl *ctl, struct run *r, int64_t took_ms)
 {
 	struct json_object *event = json_object_new_object();
 	struct json_object *data = json_object_new_object();
-	char *line = command_line(r->argv), *text = description(r, took_ms);
-	const char *title = ctl_option(ctl, "title");
+	char *line = command_line(r->argv), *text = description(r);
+	char *last = last_lines(r), *title = line == NULL ? NULL :
+	    title_of(line);
+	const char *given = ctl_option(ctl, "title");
 	char id[UUID_SIZE], error[512];
 	bool done = exit_status(r) == 0;
 
@@ -384,19 +429,25 @@ report(struct ctl *ctl, struct run *r, int64_t took_ms)
 	talk_add(event, "type", done ? "task_completion" : "task_failed");
 	talk_add(event, "source", "cctgctl");
 	talk_add(event, "event_id", id);
-	talk_add(event, "title", title != NULL ? title : line);
+	talk_add(event, "title", given != NULL ? given : title);
 	talk_add(event, "description", text);
 	talk_add(data, "status", done ? "completed" : "failed");
-	talk_add(data, "command", line);
 	json_object_object_add(data, "exit_code",
 	    json_object_new_int(exit_status(r)));
 	json_object_object_add(data, "duration_ms",
 	    json_object_new_int64(took_ms));
+	/* Not what the title says. */
+	if (given != NULL || (line != NULL && title != NULL &&
+	    strcmp(line, title) != 0))
+		talk_add(data, "command", line);
+	talk_add(data, "output", last);
 	json_object_object_add(event, "data", data);
 	if (offer_event(ctl, event, ctl_option(ctl, "to"), clock_mono_ms() +
 	    OFFER_MS, error, sizeof(error)) == OFFER_REFUSED && !ctl->quiet)
 		fprintf(stderr, "cctgctl: the event is lost: %s\n", error);
 	json_object_put(event);
+	free(title);
+	free(last);
 	free(text);
 	free(line);
 }

@@ -238,4 +238,9 @@ def test_chats(ctl, sim):
 def test_run_is_told(ctl, sim):
     ctl("run", "--", "sh", "-c", "echo the <last> line; exit 3", code=3)
     text = sim.wait_messages(1, chat=USER, text="the <last> line")[0]["text"]
-    assert "exit status 3" in text
+    assert text.count("3") >= 1 and text.count("Exit code: 3") == 1
+    assert "exit status" not in text and "Status: failed" in text
+    assert text.count("Duration") == 1
+    ctl("run", "--title", "Killed", "--", "sh", "-c", "kill -9 $$", code=137)
+    text = sim.wait_messages(1, chat=USER, text="Killed")[0]["text"]
+    assert "Ended by signal 9 (KILL)" in text and "kill -9 $$" in text

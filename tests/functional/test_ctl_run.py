@@ -32,14 +32,20 @@ def test_status(run, taken, command, code):
     assert event["data"]["status"] == ("failed" if code else "completed")
     assert event["data"]["exit_code"] == code
     assert 0 <= event["data"]["duration_ms"] < 10000
-    assert (f"signal {code - 128}" if code > 100 else
-            f"exit status {code}") in event["description"]
+    # The status is told once; only a signal needs words.
+    assert set(event["data"]) == {"status", "exit_code", "duration_ms"}
+    if code > 100:
+        assert event["description"].startswith(
+            f"Ended by signal {code - 128} (")
+    else:
+        assert "description" not in event
 
 
 def test_no_such_command(run, taken, tmp_path):
     out = run("run", "--", "no-such-command", "x")
     assert out.returncode == 127 and "no-such-command" in out.stderr
     assert taken()[0]["type"] == "task_failed"
+    assert taken()[0]["description"] == "Not started: No such file or directory"
     (tmp_path / "file").write_text("")
     assert run("run", "--", "./file").returncode == 126
 
@@ -50,6 +56,7 @@ def test_options_and_operands(run, taken):
               "-q", "--json", "--", "a b")
     assert out.stdout == "-q|--json|--|a b|"
     assert taken()[0]["title"] == "Build"
+    assert taken()[0]["data"]["command"] == "printf %s| -q --json -- a b"
     assert run("run", "--", "printf", "%s", "--").stdout == "--"
 
 
@@ -58,7 +65,7 @@ def test_streams_pass_through(run, taken, tmp_path):
     out = run("run", "--", "sh", "-c", "cat; echo err >&2",
               stdin="\n".join(lines) + "\n")
     assert out.stdout.splitlines() == lines and out.stderr == "err\n"
-    told = taken()[0]["description"].split("\n\n", 1)[1].splitlines()
+    told = taken()[0]["data"]["output"].splitlines()
     assert len(told) == 20
     assert [line for line in told if line != "err"][-19:] == lines[-19:]
     # Binary, much, and to one file in its order.
@@ -72,12 +79,44 @@ def test_streams_pass_through(run, taken, tmp_path):
 
 
 def test_last_lines_are_text(run, taken):
-    run("run", "--", "printf", r"\033[31mred\033[0m\n\377\nend\n")
-    text = taken()[0]["description"]
-    assert "red" in text and "\033" not in text and "end" in text
-    run("run", "--", "sh", "-c", "yes long-enough-line | head -2000")
-    text = taken()[1]["description"]
-    assert text.count("long-enough-line\n") == 19
+    def told(*command):
+        assert run("run", "--", *command).returncode == 0
+        return taken()[-1]["data"].get("output")
+
+    text = told("printf", r"\033[31mred\033[0m\n\377\nend\n")
+    assert "red" in text and "\033" not in text and "[31m" not in text
+    assert text.endswith("\nend")
+    text = told("sh", "-c", "yes long-enough-line | head -2000")
+    assert text.splitlines() == ["long-enough-line"] * 20
+    # As a terminal would show it in the end.
+    assert told("printf", r"get\n10%%\r50%%\r100%%\r\nok\rOK!\r\nend") == \
+        "get\n100%\nOK!\nend"
+    assert told("printf", r"  indented\n\n \n") == "  indented"
+    # One line that is longer than what is kept.
+    text = told("sh", "-c",
+                r"head -c 9000 /dev/zero | tr '\0' x; echo END")
+    assert text.endswith("xxxEND") and len(text) < 3000
+
+
+@pytest.mark.parametrize("command", [
+    ("true",), ("printf", r"\n \n\t\n"), ("printf", r"a\0b\n"),
+    ("head", "-c", "100000", "/dev/zero"),
+    ("printf", r"\033[2J\033[H")])
+def test_nothing_to_show(run, taken, command):
+    """No output, blanks, or what is no text: no empty box in the message."""
+    run("run", "--", *command)
+    assert "output" not in taken()[0]["data"]
+
+
+def test_a_title_has_its_limits(run, taken):
+    run("run", "--", "sh", "-c", "echo one\necho " + "ä" * 300)
+    event, = taken()
+    assert event["title"] == "sh -c echo one …"
+    assert event["data"]["command"].endswith("ää")
+    run("run", "--", "echo", "ä" * 300)
+    title = taken()[1]["title"]
+    assert title.startswith("echo ää") and title.endswith("ä …")
+    assert len(title.encode()) < 210
 
 
 def test_no_daemon(run, tmp_path):
@@ -152,5 +191,4 @@ def test_a_terminal_is_left_to_the_command(taken, tmp_path):
         assert process.wait(timeout=10) == 0
     os.close(follower)
     os.close(leader)
-    assert taken()[0]["description"].startswith("exit status 0 after")
-    assert "\n" not in taken()[0]["description"]
+    assert "output" not in taken()[0]["data"]

@@ -89,7 +89,8 @@
 	F(TIMEOUT_MS, "timeout_ms", "Timeout ms", expiry, EXPIRY)            \
 	/* long blocks, behind the keys that are not in this table */        \
 	F(CODE_SNIPPET, "code_snippet", "Code", snippet, BLOCK)              \
-	F(STACK_TRACE, "stack_trace", "Stack trace", block, BLOCK)
+	F(STACK_TRACE, "stack_trace", "Stack trace", block, BLOCK)           \
+	F(OUTPUT, "output", "Output", block, BLOCK)
 
 enum field_group {
 	G_NONE,

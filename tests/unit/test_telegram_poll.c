@@ -76,6 +76,22 @@ test_after_any_failure_polling_is_not_shown(void **state)
 }
 
 static void
+test_an_offset_is_dropped_after_a_silent_week(void **state)
+{
+	const int64_t day_ms = 86400000, heard = 1800000000000;
+
+	(void)state;
+	/* Telegram keeps updates for a day: until then it is needed. */
+	assert_int_equal(pollstate_offset(77, heard, heard), 77);
+	assert_int_equal(pollstate_offset(77, heard, heard + day_ms), 77);
+	/* After seven it numbers them anew, perhaps lower. */
+	assert_int_equal(pollstate_offset(77, heard, heard + 7 * day_ms), 0);
+	/* A clock that was put back. */
+	assert_int_equal(pollstate_offset(77, heard, heard - day_ms), 77);
+	assert_int_equal(pollstate_offset(0, heard, heard), 0);
+}
+
+static void
 test_waits_double_up_to_a_minute(void **state)
 {
 	static const struct {
@@ -375,6 +391,7 @@ main(void)
 #define T(name) cmocka_unit_test_setup(test_##name, setup)
 		T(first_poll_asks_for_an_answer_at_once),
 		T(after_any_failure_polling_is_not_shown),
+		T(an_offset_is_dropped_after_a_silent_week),
 		T(waits_double_up_to_a_minute),
 		T(waits_stay_within_their_bounds_whatever_the_dice),
 		T(dice_spread_the_waits),

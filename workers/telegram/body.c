@@ -75,7 +75,7 @@ body_json(struct buf *t, const struct call_fields *c, bool plain)
 }
 
 /*
- * sendMessage or editMessageText.  An edit that names no reply_markup takes
+ * sendMessage, as a reply if it names a message, or editMessageText.  An edit that names no reply_markup takes
  * the buttons away: so the Bot API has it, and so the queue wants it.
  */
 static void
@@ -90,6 +90,11 @@ body_message(struct buf *t, const struct call_fields *c, bool plain)
 	if (body_thread(c) != 0) {
 		buf_str(t, ",\"message_thread_id\":");
 		buf_i64(t, body_thread(c));
+	}
+	if (c->method == CALL_SEND && c->message_id != 0) {
+		buf_str(t, ",\"reply_parameters\":{\"message_id\":");
+		buf_i64(t, c->message_id);
+		buf_str(t, ",\"allow_sending_without_reply\":true}");
 	}
 	buf_str(t, ",\"text\":");
 	buf_json(t, c->text.p, c->text.len);

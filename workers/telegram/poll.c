@@ -36,6 +36,7 @@ static enum token_state token;
 static int64_t full_s;	       /* how long a poll may wait */
 static struct peer *queue;     /* that wants updates; NULL: none does */
 static int64_t offset;	       /* where it wants them from */
+static int64_t heard_ms;       /* wall clock: since when that holds */
 static char bot[24];	       /* the token's first part: whose ids those are */
 static bool running, cancelling, stopped;
 static bool troubled;	       /* a failure was logged */
@@ -144,6 +145,7 @@ poll_set(struct peer *p, const struct frame *f)
 	batch_drop();
 	queue = p;
 	offset = from;
+	heard_ms = clock_wall_ms();
 	poll_consider();
 	return (LINK_DONE);
 }
@@ -230,7 +232,8 @@ poll_begin(void)
 	asked_s = pollstate_timeout_s(&state, full_s);
 	began_ms = clock_mono_ms();
 	buf_reset(&body);
-	body_updates(&body, offset, state.limit, asked_s);
+	body_updates(&body, pollstate_offset(offset, heard_ms,
+	    clock_wall_ms()), state.limit, asked_s);
 	if (api_start_own(api, API_UPDATES, &body,
 	    asked_s * 1000 + POLL_STALL_MS, NULL) == -1) {
 		log_warn("cannot begin a poll");
@@ -338,7 +341,8 @@ list_check(struct json_object *list, int64_t *last)
 static void
 batch_begin(struct json_object *list)
 {
-	metric_set(M_telegram_last_update_ms, clock_wall_ms());
+	heard_ms = clock_wall_ms();
+	metric_set(M_telegram_last_update_ms, heard_ms);
 	batch = json_object_get(list);
 	batch_next = 0;
 	awaiting = false;

@@ -26,6 +26,13 @@ static const struct {
 #undef POLL_ROW
 };
 
+/*
+ * Telegram keeps updates for 24 hours and numbers them anew after a week
+ * without any; in between, an offset does nothing, and later it hides those
+ * with lower numbers.
+ */
+#define OFFSET_MS (2 * 86400000LL)
+
 #define HASTE_MS 1000 /* after an answer that came too early */
 #define CALM_MS	 (POLL_PROBE_S * 1000 - 500)
 
@@ -121,6 +128,12 @@ backoff(struct pollstate *s, enum poll_event e, uint32_t dice)
 	if (ms < first_ms)
 		ms = first_ms;
 	return (ms < events[e].longest_ms ? ms : events[e].longest_ms);
+}
+
+int64_t
+pollstate_offset(int64_t offset, int64_t heard_ms, int64_t now_ms)
+{
+	return (now_ms - heard_ms > OFFSET_MS ? 0 : offset);
 }
 
 enum poll_event

@@ -244,6 +244,9 @@ int64_t pollstate_timeout_s(const struct pollstate *, int64_t full_s);
  * next may begin. */
 int64_t pollstate_event(struct pollstate *, const struct poll_end *,
     uint32_t dice);
+/* The offset to ask with: 0, none, if the last update came at heard_ms, so
+ * long ago that Telegram may have begun to number them anew.  Wall clock. */
+int64_t pollstate_offset(int64_t offset, int64_t heard_ms, int64_t now_ms);
 /* What a request's end means. */
 enum poll_event pollstate_judge(const struct verdict *, bool has_list);
 

@@ -81,6 +81,7 @@ static const struct typed_key {
 	{ "tests_passed", WHOLE },
 	{ "threshold", NUMBER },
 	{ "timeout_minutes", NUMBER },
+	{ "timeout_ms", NUMBER },
 	{ "url", STRING },
 	{ "user_id", STRING }
 };

@@ -96,6 +96,16 @@ all_scalar(struct json_object *list)
 	return (true);
 }
 
+/* A list or an object that says nothing. */
+static bool
+is_empty(struct json_object *v)
+{
+	if (json_object_is_type(v, json_type_array))
+		return (json_object_array_length(v) == 0);
+	return (json_object_is_type(v, json_type_object) &&
+	    json_object_object_length(v) == 0);
+}
+
 void
 approval_layout(struct layout *l)
 {
@@ -104,10 +114,10 @@ approval_layout(struct layout *l)
 	struct span question = {"", 0}, none = {"", 0};
 	int i;
 
-	if (prompt != NULL && value_is_scalar(prompt)) {
+	if (prompt != NULL && value_is_scalar(prompt))
 		question = value_scalar(prompt);
+	if (prompt != NULL && (value_is_scalar(prompt) || is_empty(prompt)))
 		l->value[FD_APPROVAL_PROMPT] = NULL;
-	}
 	if (value_same(question, none))
 		question = l->description;
 	if (value_same(question, none))

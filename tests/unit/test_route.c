@@ -66,6 +66,31 @@ test_without_a_route_all_users_get_it(void **state)
 }
 
 static void
+test_guests_get_what_goes_to_all(void **state)
+{
+	static const int64_t guests[] = { 21, 12 };
+	struct route_table *t = load("{" CHATS "," USERS ",\"routes\":["
+	    "{\"type\":[\"b\"],\"chat\":[\"a\"]},"
+	    "{\"type\":[\"s\"],\"silent\":true}]}");
+
+	(void)state;
+	assert_int_equal(route_set_guests(t, guests, nitems(guests)), 0);
+	/* Behind the allowed users, each once. */
+	assert_int_equal(route_resolve(t, "x", "y", target, &ttl_ms), 3);
+	assert_int_equal(target[0].chat_id, 11);
+	assert_int_equal(target[1].chat_id, 12);
+	assert_int_equal(target[2].chat_id, 21);
+	assert_int_equal(route_resolve(t, "s", "y", target, &ttl_ms), 3);
+	assert_true(target[2].chat_id == 21 && target[2].silent);
+	/* What has a chat does not go to them. */
+	assert_int_equal(route_resolve(t, "b", "y", target, &ttl_ms), 1);
+	assert_int_equal(target[0].chat_id, -1);
+	assert_int_equal(route_set_guests(t, guests, 0), 0);
+	assert_int_equal(route_resolve(t, "x", "y", target, &ttl_ms), 2);
+	route_free(t);
+}
+
+static void
 test_the_first_match_wins(void **state)
 {
 	const char *routes = "{\"type\":[\"build_*\"],\"chat\":[\"a\"],"
@@ -341,6 +366,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_a_route_all_users_get_it),
+		cmocka_unit_test(test_guests_get_what_goes_to_all),
 		cmocka_unit_test(test_the_first_match_wins),
 		cmocka_unit_test(test_type_and_source_must_both_match),
 		cmocka_unit_test(test_continue_adds),

@@ -15,6 +15,7 @@
 #include "common/metrics.h"
 #include "common/scoreboard.h"
 #include "common/uuid.h"
+#include "workers/queue/person.h"
 #include "workers/queue/queue.h"
 
 #define ORPHANS_AT_ONCE 256
@@ -64,6 +65,7 @@ static void submission_free(struct submission *);
 static bool accept_pack(struct peer *, const struct frame *);
 static void accept_event(struct submission *);
 static void accept_duplicate(const struct submission *, int64_t);
+static size_t accept_reachable(struct route_target *, size_t);
 static size_t accept_deliveries(const struct submission *,
     const struct store_event *, struct route_target *, size_t,
     struct store_delivery *);
@@ -299,6 +301,7 @@ accept_event(struct submission *s)
 	} else
 		n = route_resolve(queue.routes, s->type, s->source, target,
 		    &ttl_ms);
+	n = accept_reachable(target, n);
 	if (s->ttl_ms > 0)
 		ttl_ms = s->ttl_ms;
 	if (s->packed.p != NULL) {
@@ -318,6 +321,33 @@ accept_event(struct submission *s)
 	if (d[0].state == DS_QUEUED)
 		accept_jobs(s, &ev, d, n);
 	accept_wait(s, ev.seq, false, d[0].state == DS_QUEUED);
+}
+
+/*
+ * Telegram lets a bot write only to those who have written to it, which
+ * guests may not have done yet: nothing is lost with them, as long as there
+ * is anybody else.
+ */
+static size_t
+accept_reachable(struct route_target *target, size_t n)
+{
+	size_t left = 0;
+	struct chat *c;
+
+	for (size_t i = 0; i < n; i++) {
+		c = chat_known(target[i].chat_id, target[i].thread);
+		if (c != NULL && c->suspended &&
+		    person_is_guest(target[i].chat_id))
+			continue;
+		if (left != i) {
+			struct route_target t = target[left];
+
+			target[left] = target[i];
+			target[i] = t;
+		}
+		left++;
+	}
+	return (left > 0 ? left : n);
 }
 
 static int

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/queue/note.h"
+#include "workers/queue/person.h"
 #include "workers/queue/prompt.h"
 #include "workers/queue/queue.h"
 #include "workers/queue/verdict.h"
@@ -269,6 +270,11 @@ call_apply(struct job *j, const struct outcome *o)
 		log_warnx("event %lld: Telegram refuses it for chat %lld: %s",
 		    (long long)j->ev->seq, (long long)c->chat_id,
 		    o->description);
+		/* A guest who never wrote to the bot; each event for them
+		 * would end so (accept_reachable()). */
+		if (person_is_guest(c->chat_id) &&
+		    strstr(o->description, "chat not found") != NULL)
+			chat_suspend(c, o->description);
 		if (j->nmembers > 0) { /* it may be one of them only */
 			j->flags |= DF_NODIGEST;
 			call_back_to_lane(j);

@@ -129,6 +129,12 @@ chat_find(int64_t chat_id, int64_t thread)
 }
 
 struct chat *
+chat_known(int64_t chat_id, int64_t thread)
+{
+	return (chat_find(moved_to(chat_id), thread));
+}
+
+struct chat *
 chat_get(int64_t chat_id, int64_t thread)
 {
 	struct store_chat s = { .thread = thread };

@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "workers/queue/escape.h"
 #include "workers/queue/note.h"
 #include "workers/queue/person.h"
 #include "workers/queue/update.h"
@@ -41,7 +42,18 @@ static const struct command {
 static void say(struct command_context *, const char *, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Answer in the chat, in HTML; texts of others go through note_escape(). */
+/* A text of others for say(). */
+static char *
+escape_text(const char *text, size_t max)
+{
+	char *html = escape_html(text, max);
+
+	if (html == NULL)
+		fatal("answer");
+	return (html);
+}
+
+/* Answer in the chat, in HTML; texts of others go through escape_text(). */
 static void
 say(struct command_context *c, const char *fmt, ...)
 {
@@ -66,7 +78,7 @@ command_run(const char *name, struct command_context *c)
 		    (*commands[i].old == '\0' ||
 		    strcasecmp(name, commands[i].old) != 0))
 			continue;
-		if (c->role < (int)commands[i].role)
+		if (c->by.role < commands[i].role)
 			say(c, "🔒 /%s is for the role %s.", commands[i].name,
 			    role_name(commands[i].role));
 		else
@@ -92,7 +104,7 @@ command_help(struct command_context *c)
 	for (size_t i = 0; i < NCOMMANDS; i++) {
 		char line[128];
 
-		if (c->role < (int)commands[i].role)
+		if (c->by.role < commands[i].role)
 			continue;
 		snprintf(line, sizeof(line), "/%s — %s\n", commands[i].name,
 		    commands[i].help);
@@ -132,7 +144,7 @@ static void
 line_row(const struct store_row *r, void *arg)
 {
 	struct lines *l = arg;
-	char *title = note_escape(r->event.title, 120), *line;
+	char *title = escape_text(r->event.title, 120), *line;
 
 	if (asprintf(&line, "• %s — %s%s%s\n", title,
 	    delivery_state_name(r->delivery.state),
@@ -224,7 +236,7 @@ command_todo(struct command_context *c)
 	for (size_t i = 0; i < json_object_array_length(list) &&
 	    p.len < 3500; i++) {
 		struct json_object *t = json_object_array_get_idx(list, i);
-		char *text = note_escape(json_str(t, "content",
+		char *text = escape_text(json_str(t, "content",
 		    json_str(t, "title", "?")), 200), *line;
 
 		status = json_str(t, "status", "");
@@ -258,7 +270,7 @@ command_pending(struct command_context *c)
 		char *title;
 
 		o = json_object_array_get_idx(list, i);
-		title = note_escape(json_str(o, "title", ""), 200);
+		title = escape_text(json_str(o, "title", ""), 200);
 		say(c, "%lld. <b>%s</b>\n/approve %lld · /deny %lld",
 		    (long long)json_i64(o, "number", 0), title,
 		    (long long)json_i64(o, "number", 0),

@@ -3,15 +3,22 @@ cctg_queue_SOURCES = workers/queue/accept.c workers/queue/alert.c \
 	workers/queue/archive.c \
 	workers/queue/call.c workers/queue/chat.c workers/queue/commit.c \
 	workers/queue/dedup.c workers/queue/digest.c workers/queue/final.c \
-	workers/queue/command.c workers/queue/mode.c workers/queue/moved.c \
-	workers/queue/note.c workers/queue/note.h workers/queue/person.c \
-	workers/queue/person.h workers/queue/prompt.c workers/queue/prompt.h \
+	workers/queue/command.c workers/queue/decision.c \
+	workers/queue/decision.h workers/queue/escape.c workers/queue/escape.h \
+	workers/queue/idlist.c workers/queue/idlist.h \
+	workers/queue/mode.c workers/queue/moved.c \
+	workers/queue/note.c workers/queue/note.h workers/queue/offset.c \
+	workers/queue/offset.h workers/queue/option.c workers/queue/option.h \
+	workers/queue/pairing.c workers/queue/pairing.h workers/queue/person.c \
+	workers/queue/person.h workers/queue/press.c workers/queue/press.h \
+	workers/queue/prompt.c workers/queue/prompt.h \
 	workers/queue/prompt_answer.c workers/queue/prompt_private.h \
 	workers/queue/prompt_show.c \
 	workers/queue/query.c workers/queue/query.h workers/queue/query_order.c \
 	workers/queue/query_people.c workers/queue/query_watch.c \
 	workers/queue/queue.c workers/queue/recall.c workers/queue/response.c \
-	workers/queue/response.h workers/queue/update.c workers/queue/update.h \
+	workers/queue/response.h workers/queue/role.c workers/queue/role.h \
+	workers/queue/update.c workers/queue/update.h \
 	workers/queue/queue.h workers/queue/rate.c workers/queue/rate.h \
 	workers/queue/route.c workers/queue/route.h workers/queue/sched.c workers/queue/silence.c \
 	workers/queue/stage.c workers/queue/twin.c workers/queue/verdict.c workers/queue/verdict.h
@@ -56,9 +63,11 @@ tests_unit_test_store_list_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 
 # What the queue decides, without the queue.
 check_PROGRAMS += tests/unit/test_dedup tests/unit/test_moved \
-	tests/unit/test_rate tests/unit/test_route tests/unit/test_verdict
-TESTS += tests/unit/test_dedup tests/unit/test_moved tests/unit/test_rate \
-	tests/unit/test_route tests/unit/test_verdict
+	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
+	tests/unit/test_role tests/unit/test_route tests/unit/test_verdict
+TESTS += tests/unit/test_dedup tests/unit/test_moved \
+	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
+	tests/unit/test_role tests/unit/test_route tests/unit/test_verdict
 queue_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 queue_test_libs = common/libcommon.a $(CMOCKA_LIBS) $(JSON_LIBS) $(BSD_LIBS)
 tests_unit_test_dedup_SOURCES = tests/unit/test_dedup.c workers/queue/dedup.c
@@ -67,6 +76,19 @@ tests_unit_test_dedup_LDADD = $(queue_test_libs)
 tests_unit_test_moved_SOURCES = tests/unit/test_moved.c workers/queue/moved.c
 tests_unit_test_moved_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_moved_LDADD = $(queue_test_libs)
+tests_unit_test_pairing_SOURCES = tests/unit/test_pairing.c \
+	workers/queue/pairing.c
+tests_unit_test_pairing_CPPFLAGS = $(queue_test_cppflags)
+tests_unit_test_pairing_LDADD = $(queue_test_libs)
+tests_unit_test_press_SOURCES = tests/unit/test_press.c \
+	workers/queue/decision.c workers/queue/escape.c \
+	workers/queue/idlist.c workers/queue/offset.c \
+	workers/queue/option.c workers/queue/press.c workers/queue/role.c
+tests_unit_test_press_CPPFLAGS = $(queue_test_cppflags)
+tests_unit_test_press_LDADD = $(queue_test_libs)
+tests_unit_test_role_SOURCES = tests/unit/test_role.c workers/queue/role.c
+tests_unit_test_role_CPPFLAGS = $(queue_test_cppflags)
+tests_unit_test_role_LDADD = $(queue_test_libs)
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c workers/queue/rate.c
 tests_unit_test_rate_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_rate_LDADD = $(queue_test_libs)

@@ -39,6 +39,7 @@ static struct note *note_new(enum call_method, int64_t, const char *);
 static void note_end(struct note *);
 static void note_pumpcb(evutil_socket_t, short, void *);
 static bool note_call(struct note *, struct peer *);
+static void note_reply_instead(const struct note *);
 
 static struct note *
 note_new(enum call_method method, int64_t chat_id, const char *text)
@@ -99,12 +100,25 @@ note_send(int64_t chat_id, int64_t thread, const char *html,
 }
 
 void
-note_react(int64_t chat_id, int64_t message_id, const char *emoji)
+note_react(int64_t chat_id, int64_t thread, int64_t message_id,
+    const char *emoji)
 {
 	struct note *n = note_new(CALL_REACT, chat_id, emoji);
 
+	n->thread = thread;
 	n->message_id = message_id;
 	note_pump();
+}
+
+/* Not every chat allows reactions: then the emoji is a reply. */
+static void
+note_reply_instead(const struct note *reaction)
+{
+	struct note *n = note_new(CALL_SEND, reaction->chat_id,
+	    reaction->text);
+
+	n->thread = reaction->thread;
+	n->message_id = reaction->message_id;
 }
 
 void
@@ -117,52 +131,6 @@ note_edit(int64_t chat_id, int64_t message_id, const char *html,
 	n->done = done;
 	n->key = key;
 	note_pump();
-}
-
-/* What stands for the character at s in a text for people, NULL: itself. */
-static const char *
-escape_of(const unsigned char *s, size_t *width)
-{
-	*width = 1;
-	switch (*s) {
-	case '<':
-		return ("&lt;");
-	case '>':
-		return ("&gt;");
-	case '&':
-		return ("&amp;");
-	}
-	/* U+202A..U+202E and U+2066..U+2069 turn the text around. */
-	if (s[0] == 0xe2 && ((s[1] == 0x80 && s[2] >= 0xaa && s[2] <= 0xae) ||
-	    (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9))) {
-		*width = 3;
-		return ("\xef\xbf\xbd");
-	}
-	return (NULL);
-}
-
-char *
-note_escape(const char *text, size_t max)
-{
-	size_t len = strnlen(text, max), n = 0, width;
-	char *out;
-
-	while (len > 0 && text[len] != '\0' &&
-	    ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--; /* not within a character */
-	if ((out = malloc(len * 5 + sizeof("…"))) == NULL)
-		fatal("note");
-	for (size_t i = 0; i < len; i += width) {
-		const char *e = escape_of((const unsigned char *)text + i,
-		    &width);
-
-		if (e == NULL)
-			out[n++] = text[i];
-		else
-			n += strlcpy(out + n, e, 6);
-	}
-	strlcpy(out + n, text[len] == '\0' ? "" : "…", sizeof("…"));
-	return (out);
 }
 
 static bool
@@ -256,7 +224,10 @@ note_done(struct peer *p, const struct frame *f)
 		    retry_ms, n->method == CALL_EDIT, false, 0.5);
 		if (v.action != VA_RETRY || n->method == CALL_ANSWER ||
 		    (n->attempts >= ATTEMPTS_MAX && n->method != CALL_EDIT)) {
+			if (n->method == CALL_REACT && v.action == VA_DEAD)
+				note_reply_instead(n);
 			note_end(n);
+			note_pump();
 		} else {
 			n->called = NULL;
 			n->due_ms = clock_mono_ms() + v.wait_ms;

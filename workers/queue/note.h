@@ -21,15 +21,13 @@ void note_answer(const char *callback_query_id, const char *toast);
 /* html: Telegram's HTML; thread 0: none. */
 void note_send(int64_t chat_id, int64_t thread, const char *html,
     const char *markup);
-void note_react(int64_t chat_id, int64_t message_id, const char *emoji);
+/* Where the chat allows no reaction, the emoji is a reply. */
+void note_react(int64_t chat_id, int64_t thread, int64_t message_id,
+    const char *emoji);
 /* Edit a message into html, without buttons.  done(key) when it is so, or
  * never will be. */
 void note_edit(int64_t chat_id, int64_t message_id, const char *html,
     void (*done)(int64_t key), int64_t key);
-
-/* For texts of others in HTML: escaped, cut to about max bytes at a
- * character.  malloc'd. */
-char *note_escape(const char *text, size_t max);
 
 /* call.c passes outcomes of notes, and what there is of telegram. */
 enum link_verdict note_done(struct peer *, const struct frame *);

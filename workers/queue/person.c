@@ -1,6 +1,7 @@
 /*
  * People and pairing; see person.h.  Roles are in the store's meta table
- * under "user.ID", codes under "pair.CODE"; few, so they live in lists.
+ * under "user.ID", codes under "pair.CODE", senders of wrong ones under
+ * "wrong.ID"; few, so they live in memory, too.
  */
 #include <sys/queue.h>
 
@@ -16,12 +17,6 @@
 #include "workers/queue/person.h"
 #include "workers/queue/queue.h"
 
-#define CODE_MS 3600000	    /* a code is valid for an hour (DESIGN 13) */
-#define WRONG_MAX 5	    /* wrong codes, then an hour's lock */
-#define LOCK_MS 3600000
-#define SENDERS_MAX 1024    /* of wrong codes remembered */
-#define CODE_CHARS (PAIR_CODE_SIZE - 1)
-
 struct person {
 	int64_t id;
 	enum role role;
@@ -30,57 +25,27 @@ struct person {
 	LIST_ENTRY(person) entry;
 };
 
-struct code {
-	char code[PAIR_CODE_SIZE];
-	int64_t expires_ms;
-	LIST_ENTRY(code) entry;
-};
-
 static LIST_HEAD(, person) people = LIST_HEAD_INITIALIZER(people);
-static LIST_HEAD(, code) codes = LIST_HEAD_INITIALIZER(codes);
-/* Whoever sent wrong codes within the hour; also under "wrong.ID". */
-static struct sender {
-	int64_t user_id;
-	int wrong;
-	int64_t until_ms;
-} senders[SENDERS_MAX];
-
-static const char *const role_names[NROLES] = {
-#define ROLE_NAME(name, text) [ROLE_##name] = text,
-	ROLES(ROLE_NAME)
-#undef ROLE_NAME
-};
+static void code_gone(const char *);
+static void sender_changed(const struct pairing_sender *);
+static struct pairing pairing = { .code_gone = code_gone,
+	.sender_changed = sender_changed };
 
 static struct person *person_find(int64_t);
 static struct person *person_new(int64_t, enum role, const char *, bool);
 static void person_free(struct person *);
-static void code_forget(struct code *);
-static void sender_loaded(const char *, const char *, void *);
+static void person_replaced(const struct person *);
 
-const char *
-role_name(enum role r)
-{
-	return (r < NROLES ? role_names[r] : "?");
-}
-
-int
-role_by_name(const char *name)
-{
-	for (int i = ROLE_VIEWER; i < NROLES; i++)
-		if (strcmp(role_names[i], name) == 0)
-			return (i);
-	return (-1);
-}
-
+/* The configuration goes before what was said by "users add". */
 static struct person *
 person_find(int64_t id)
 {
-	struct person *p;
+	struct person *p, *found = NULL;
 
 	LIST_FOREACH(p, &people, entry)
-		if (p->id == id)
-			return (p);
-	return (NULL);
+		if (p->id == id && (found == NULL || p->configured))
+			found = p;
+	return (found);
 }
 
 static struct person *
@@ -106,6 +71,17 @@ person_free(struct person *p)
 	free(p);
 }
 
+/* What was known of this person before goes. */
+static void
+person_replaced(const struct person *now)
+{
+	struct person *p, *next;
+
+	LIST_FOREACH_SAFE(p, &people, entry, next)
+		if (p->id == now->id && p != now && !p->configured)
+			person_free(p);
+}
+
 void
 person_configure(struct json_object *config)
 {
@@ -120,9 +96,8 @@ person_configure(struct json_object *config)
 		return;
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		id = json_object_get_int64(json_object_array_get_idx(list, i));
-		if ((p = person_find(id)) != NULL)
-			person_free(p); /* the configuration knows better */
-		person_new(id, ROLE_ADMIN, "", true);
+		if ((p = person_find(id)) == NULL || !p->configured)
+			person_new(id, ROLE_ADMIN, "", true);
 	}
 }
 
@@ -135,7 +110,7 @@ person_loaded(const char *key, const char *value, void *arg)
 	int role = role_by_name(json_str(o, "role", ""));
 
 	(void)arg;
-	if (role != -1 && id != 0 && person_find(id) == NULL)
+	if (role != -1 && id != 0)
 		person_new(id, (enum role)role, json_str(o, "name", ""),
 		    false);
 	json_object_put(o);
@@ -144,27 +119,54 @@ person_loaded(const char *key, const char *value, void *arg)
 static void
 code_loaded(const char *key, const char *value, void *arg)
 {
-	struct code *c;
+	(void)arg;
+	if (pairing_add_code(&pairing, key, strtoll(value, NULL, 10)) == -1)
+		log_warnx("pairing code %s is lost", key);
+}
+
+static void
+sender_loaded(const char *key, const char *value, void *arg)
+{
+	struct pairing_sender s = { .user_id = strtoll(key, NULL, 10) };
+	char *end;
 
 	(void)arg;
-	if (strlen(key) != CODE_CHARS)
-		return;
-	if ((c = calloc(1, sizeof(*c))) == NULL)
-		fatal("code");
-	strlcpy(c->code, key, sizeof(c->code));
-	c->expires_ms = strtoll(value, NULL, 10);
-	LIST_INSERT_HEAD(&codes, c, entry);
+	s.wrong = (int)strtol(value, &end, 10);
+	s.until_ms = strtoll(end, NULL, 10);
+	(void)pairing_add_sender(&pairing, &s);
 }
 
 void
 person_load(void)
 {
-	size_t n = 0;
-
 	if (store_each_meta(queue.store, "user.", person_loaded, NULL) == -1 ||
 	    store_each_meta(queue.store, "pair.", code_loaded, NULL) == -1 ||
-	    store_each_meta(queue.store, "wrong.", sender_loaded, &n) == -1)
+	    store_each_meta(queue.store, "wrong.", sender_loaded, NULL) == -1)
 		log_errx("people: %s", store_error(queue.store));
+	person_reroute();
+}
+
+bool
+person_is_guest(int64_t id)
+{
+	struct person *p = person_find(id);
+
+	return (p != NULL && !p->configured &&
+	    role_may(p->role, RIGHT_RECEIVE));
+}
+
+void
+person_reroute(void)
+{
+	int64_t guest[STORE_FANOUT];
+	struct person *p;
+	size_t n = 0;
+
+	LIST_FOREACH(p, &people, entry)
+		if (n < STORE_FANOUT && person_is_guest(p->id))
+			guest[n++] = p->id;
+	if (route_set_guests(queue.routes, guest, n) == -1)
+		fatal("routes");
 }
 
 enum role
@@ -186,18 +188,20 @@ person_add(int64_t id, enum role role, const char *name)
 		json_object_put(o);
 		return (false);
 	}
-	if (p != NULL)
-		person_free(p);
-	person_new(id, role, name, false);
+	/* Who gets another role keeps the name that came with pairing. */
+	p = person_new(id, role, *name == '\0' && p != NULL ? p->name : name,
+	    false);
+	person_replaced(p);
 	snprintf(key, sizeof(key), "user.%lld", (long long)id);
 	json_object_object_add(o, "role",
 	    json_object_new_string(role_name(role)));
-	json_object_object_add(o, "name", json_object_new_string(name));
+	json_object_object_add(o, "name", json_object_new_string(p->name));
 	if (store_put_meta(queue.store, key, json_object_to_json_string(o))
 	    == -1)
 		fatal("person");
 	json_object_put(o);
 	commit_soon();
+	person_reroute();
 	log_notice("user %lld is %s now", (long long)id, role_name(role));
 	return (true);
 }
@@ -215,6 +219,7 @@ person_remove(int64_t id)
 	if (store_put_meta(queue.store, key, NULL) == -1)
 		fatal("person");
 	commit_soon();
+	person_reroute();
 	log_notice("user %lld is removed", (long long)id);
 	return (true);
 }
@@ -226,7 +231,8 @@ person_list(void (*each)(int64_t, enum role, const char *, bool, void *),
 	struct person *p;
 
 	LIST_FOREACH(p, &people, entry)
-		each(p->id, p->role, p->name, p->configured, arg);
+		if (person_find(p->id) == p)
+			each(p->id, p->role, p->name, p->configured, arg);
 }
 
 /* Pairing. */
@@ -237,119 +243,61 @@ person_pair(char code[PAIR_CODE_SIZE], int64_t *expires_ms)
 	/* Without 0 O 1 I L: they are typed by hand. */
 	static const char alphabet[] = "ABCDEFGHJKMNPQRSTUVWXYZ23456789";
 	char key[16], value[32];
-	struct code *c;
 
-	if ((c = calloc(1, sizeof(*c))) == NULL)
+	for (int i = 0; i < PAIR_CODE_CHARS; i++)
+		code[i] = alphabet[arc4random_uniform(sizeof(alphabet) - 1)];
+	code[PAIR_CODE_CHARS] = '\0';
+	*expires_ms = clock_wall_ms() + PAIRING_CODE_MS;
+	if (pairing_add_code(&pairing, code, *expires_ms) == -1)
 		fatal("code");
-	for (int i = 0; i < CODE_CHARS; i++)
-		c->code[i] = alphabet[arc4random_uniform(
-		    sizeof(alphabet) - 1)];
-	c->expires_ms = clock_wall_ms() + CODE_MS;
-	LIST_INSERT_HEAD(&codes, c, entry);
-	snprintf(key, sizeof(key), "pair.%s", c->code);
-	snprintf(value, sizeof(value), "%lld", (long long)c->expires_ms);
+	snprintf(key, sizeof(key), "pair.%s", code);
+	snprintf(value, sizeof(value), "%lld", (long long)*expires_ms);
 	if (store_put_meta(queue.store, key, value) == -1)
 		fatal("code");
 	commit_soon();
-	memcpy(code, c->code, PAIR_CODE_SIZE);
-	*expires_ms = c->expires_ms;
 }
 
 static void
-code_forget(struct code *c)
+code_gone(const char *code)
 {
 	char key[16];
 
-	snprintf(key, sizeof(key), "pair.%s", c->code);
+	snprintf(key, sizeof(key), "pair.%s", code);
 	if (store_put_meta(queue.store, key, NULL) == -1)
 		fatal("code");
 	commit_soon();
-	LIST_REMOVE(c, entry);
-	free(c);
 }
 
 static void
-sender_save(const struct sender *s, bool keep)
+sender_changed(const struct pairing_sender *s)
 {
 	char key[40], value[48];
 
 	snprintf(key, sizeof(key), "wrong.%lld", (long long)s->user_id);
 	snprintf(value, sizeof(value), "%d %lld", s->wrong,
 	    (long long)s->until_ms);
-	if (store_put_meta(queue.store, key, keep ? value : NULL) == -1)
+	if (store_put_meta(queue.store, key, s->wrong > 0 ? value : NULL)
+	    == -1)
 		fatal("code");
 	commit_soon();
-}
-
-static void
-sender_loaded(const char *key, const char *value, void *arg)
-{
-	size_t *n = arg;
-	char *end;
-
-	if (*n == SENDERS_MAX)
-		return;
-	senders[*n].user_id = strtoll(key, NULL, 10);
-	senders[*n].wrong = (int)strtol(value, &end, 10);
-	senders[*n].until_ms = strtoll(end, NULL, 10);
-	(*n)++;
-}
-
-/* What is known of this sender; NULL: no wrong code within the hour. */
-static struct sender *
-sender_find(int64_t id)
-{
-	for (size_t i = 0; i < SENDERS_MAX; i++)
-		if (senders[i].user_id == id &&
-		    senders[i].until_ms > clock_wall_ms())
-			return (&senders[i]);
-	return (NULL);
-}
-
-static void
-sender_wrong(int64_t id)
-{
-	struct sender *s = sender_find(id);
-
-	if (s == NULL) {
-		/* The one that is heard of longest ago makes room. */
-		s = &senders[0];
-		for (size_t i = 1; i < SENDERS_MAX; i++)
-			if (senders[i].until_ms < s->until_ms)
-				s = &senders[i];
-		if (s->user_id != 0 && s->user_id != id)
-			sender_save(s, false);
-		s->user_id = id;
-		s->wrong = 0;
-	}
-	s->wrong++;
-	s->until_ms = clock_wall_ms() + LOCK_MS;
-	sender_save(s, true);
-	log_notice("user %lld sent a wrong pairing code%s", (long long)id,
-	    s->wrong >= WRONG_MAX ? " and is locked out for an hour" : "");
 }
 
 bool
 person_redeem(int64_t id, const char *name, const char *text)
 {
-	struct code *c, *next, *found = NULL;
-	size_t len = strcspn(text, " \t\r\n");
-	struct sender *s = sender_find(id);
+	int64_t now_ms = clock_wall_ms();
 
-	if (s != NULL && s->wrong >= WRONG_MAX)
+	switch (pairing_try(&pairing, id, text, now_ms)) {
+	case PAIRING_RIGHT:
+		break;
+	case PAIRING_WRONG:
+		log_notice("user %lld sent a wrong pairing code%s",
+		    (long long)id, pairing_wrong(&pairing, id, now_ms) >=
+		    PAIRING_WRONG_MAX ? " and is locked out for an hour" : "");
 		return (false);
-	LIST_FOREACH_SAFE(c, &codes, entry, next) {
-		if (c->expires_ms <= clock_wall_ms())
-			code_forget(c);
-		else if (len == CODE_CHARS &&
-		    strncasecmp(c->code, text, len) == 0)
-			found = c;
-	}
-	if (found == NULL) {
-		sender_wrong(id);
+	case PAIRING_LOCKED:
 		return (false);
 	}
-	code_forget(found);
 	if (person_role(id) == ROLE_NONE)
 		(void)person_add(id, ROLE_APPROVER, name);
 	return (true);

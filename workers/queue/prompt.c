@@ -4,24 +4,24 @@
  * This file is their life: from the rendering to the end, and what askers
  * learn of it.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 
 #include <event2/event.h>
 
 #include "common/clock.h"
-#include "common/event.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/nitems.h"
+#include "workers/queue/option.h"
 #include "workers/queue/prompt_private.h"
 
 #define REATTACH_MS 10000     /* DESIGN section 13 */
 #define KEEP_MS 604800000LL   /* decided ones, for late presses */
 #define KEPT_MAX 512	      /* so many of them */
+#define TIMEOUT_MAX_MS 3.2e12 /* a hundred years */
 
 static const char *const state_names[NPROMPTSTATES] = {
 #define PROMPT_NAME(name, text) [PS_##name] = text,
@@ -37,6 +37,7 @@ static struct prompt *prompt_new(int64_t, struct json_object *);
 static void prompt_forget(struct prompt *);
 static void prompt_sweep(void);
 static void prompt_cancel_copies(int64_t);
+static void prompt_unasked(const char *);
 static void prompt_schedule(void);
 static void prompt_expire(evutil_socket_t, short, void *);
 
@@ -176,7 +177,7 @@ prompt_sweep(void)
 
 	LIST_FOREACH_SAFE(p, &prompts, entry, next)
 		if (p->state != PS_OPEN && p->shown && !p->telling &&
-		    !p->asked_format && p->edits == 0 &&
+		    p->asked == NULL && p->edits == 0 &&
 		    (++kept > KEPT_MAX ||
 		    json_i64(p->doc, "decided_ms", 0) < before))
 			prompt_forget(p);
@@ -194,28 +195,42 @@ prompt_load(void)
 	prompt_schedule();
 }
 
-/* The options as the asker wrote them; Approve and Deny without any. */
-static struct json_object *
-prompt_options(struct json_object *event)
+/*
+ * Until when it may be answered: data.timeout_ms or data.timeout_minutes
+ * after it was received, else as long as the event lasts.
+ */
+static int64_t
+prompt_deadline(struct json_object *event, const struct evm *ev)
 {
-	static const char *const path[] = { "data.options",
-		"data.response_options" };
-	struct json_object *list = json_object_new_array(), *o;
+	double ms = json_num(event, "data.timeout_ms",
+	    json_num(event, "data.timeout_minutes", 0) * 60000);
 
-	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
-		o = json_path(event, path[i]);
-		if (!json_object_is_type(o, json_type_array) ||
-		    json_object_array_length(o) == 0)
-			continue;
-		for (size_t k = 0; k < json_object_array_length(o) &&
-		    k < OPTIONS_MAX; k++)
-			json_object_array_add(list, json_object_new_string(
-			    event_option(json_object_array_get_idx(o, k))));
-		return (list);
-	}
-	json_object_array_add(list, json_object_new_string("Approve"));
-	json_object_array_add(list, json_object_new_string("Deny"));
-	return (list);
+	return (ms >= 1 && ms <= TIMEOUT_MAX_MS ?
+	    ev->received_ms + (int64_t)ms : ev->expires_ms);
+}
+
+/* The question in words: what the asker says, or at least what it is about. */
+static const char *
+prompt_question(struct json_object *event)
+{
+	static const char *const paths[] = { "data.approval_prompt",
+		"description", "title" };
+	const char *text = "";
+
+	for (size_t i = 0; i < nitems(paths) && *text == '\0'; i++)
+		text = json_str(event, paths[i], "");
+	return (text);
+}
+
+/* Files come as documents behind the text with the buttons. */
+static int
+prompt_documents(const struct job *j)
+{
+	int n = 0;
+
+	for (int i = 0; i < j->nparts; i++)
+		n += j->part[i].kind == PART_DOCUMENT;
+	return (n);
 }
 
 void
@@ -224,7 +239,6 @@ prompt_begin(struct job *j)
 	struct evm *ev = j->ev;
 	struct json_object *event, *doc;
 	char token[TOKEN_CHARS + 1];
-	int64_t timeout_ms;
 	const char *error;
 	struct prompt *p;
 
@@ -240,16 +254,15 @@ prompt_begin(struct job *j)
 	set_str(doc, "id", json_str(event, "event_id", ""));
 	set_str(doc, "task_id", json_str(event, "task_id", ""));
 	set_str(doc, "title", json_str(event, "title", ""));
-	set_str(doc, "question", json_str(event, "data.approval_prompt",
-	    json_str(event, "description", "")));
+	set_str(doc, "question", prompt_question(event));
 	set_str(doc, "token", token);
-	timeout_ms = json_i64(event, "data.timeout_ms",
-	    json_i64(event, "data.timeout_minutes", 0) * 60000);
 	json_object_object_add(doc, "asked_ms",
 	    json_object_new_int64(ev->received_ms));
-	json_object_object_add(doc, "deadline_ms", json_object_new_int64(
-	    timeout_ms > 0 ? ev->received_ms + timeout_ms : ev->expires_ms));
-	json_object_object_add(doc, "options", prompt_options(event));
+	json_object_object_add(doc, "deadline_ms",
+	    json_object_new_int64(prompt_deadline(event, ev)));
+	json_object_object_add(doc, "options", option_list(event));
+	json_object_object_add(doc, "documents",
+	    json_object_new_int(prompt_documents(j)));
 	json_object_object_add(doc, "event", event);
 	if (query_is_attended(json_str(doc, "id", "")))
 		json_object_object_add(doc, "attended",
@@ -271,6 +284,17 @@ prompt_withdraw(const char *event_id, const char *why)
 	return (0);
 }
 
+void
+prompt_time_over(const char *event_id)
+{
+	struct prompt *p = prompt_by_event(event_id);
+
+	if (p == NULL)
+		prompt_unasked(event_id);
+	else if (p->state == PS_OPEN)
+		prompt_settle(p, PS_EXPIRED, NULL);
+}
+
 /* Copies that have not left need not. */
 static void
 prompt_cancel_copies(int64_t seq)
@@ -286,6 +310,16 @@ prompt_cancel_copies(int64_t seq)
 		    j->parts_done == 0)
 			final_put(j, DS_SUPPRESSED, "cancelled");
 	evm_unref(ev);
+}
+
+/* Nobody waits for it before it was asked: nobody need be. */
+static void
+prompt_unasked(const char *event_id)
+{
+	int64_t seq = store_find_id(queue.store, event_id, strlen(event_id));
+
+	if (seq > 0)
+		prompt_cancel_copies(seq);
 }
 
 /* The end of a prompt, whichever. */
@@ -434,14 +468,8 @@ prompt_abandon(const char *event_id, bool gone)
 {
 	struct prompt *p = prompt_by_event(event_id);
 
-	if (p == NULL && gone) {
-		/* Hung up before it was asked: nobody need be. */
-		int64_t seq = store_find_id(queue.store, event_id,
-		    strlen(event_id));
-
-		if (seq > 0)
-			prompt_cancel_copies(seq);
-	}
+	if (p == NULL && gone)
+		prompt_unasked(event_id);
 	if (p == NULL || p->state != PS_OPEN)
 		return;
 	if (gone) {

@@ -14,12 +14,14 @@
 #include <stdint.h>
 
 #include "workers/queue/queue.h"
+#include "workers/queue/role.h"
 
 struct json_object;
 
 /* Who answered. */
 struct answerer {
-	int64_t user_id;
+	int64_t user_id; /* 0: somebody at this machine */
+	enum role role;
 	const char *username, *first_name; /* NULL: none */
 	int64_t message_id, thread; /* where; 0: none */
 };
@@ -34,11 +36,14 @@ const char *prompt_markup(const struct job *);
 void prompt_arrived(struct job *);
 
 /* What became of an attempt to answer; the toast to show for it. */
-const char *prompt_press(const char *data, int64_t chat_id, bool allowed,
+const char *prompt_press(const char *data, int64_t chat_id,
     const struct answerer *);
-/* A reply to a message: true if that settled a prompt. */
-bool prompt_reply(int64_t chat_id, int64_t message_id, const char *text,
-    const struct answerer *);
+/*
+ * A reply to a message.  NULL: that shows no prompt; "": the prompt is
+ * settled by it; or why it is not.
+ */
+const char *prompt_reply(int64_t chat_id, int64_t message_id,
+    const char *text, const struct answerer *);
 /* By command or cctgctl: option_negative picks the first option of that
  * kind.  0, or -1 and a text in *error. */
 int prompt_decide(const char *event_id, bool deny, const struct answerer *,
@@ -46,6 +51,8 @@ int prompt_decide(const char *event_id, bool deny, const struct answerer *,
 /* The event whose open prompt this message shows; NULL. */
 const char *prompt_of_message(int64_t chat_id, int64_t message_id);
 int prompt_withdraw(const char *event_id, const char *why);
+/* Whoever waited for it does so no longer: it has expired. */
+void prompt_time_over(const char *event_id);
 /* The event of the only open prompt, or of that with the number that /pending
  * shows, which stays the same; NULL. */
 const char *prompt_only(void);
@@ -64,11 +71,9 @@ bool prompt_is_dead(int64_t seq); /* no copy arrived, none will */
 
 /* A rendering asked for under an id with PROMPT_BIT has come. */
 #define PROMPT_BIT (1ULL << 61)
-enum link_verdict prompt_rendered(const struct frame *);
+enum link_verdict prompt_rendered(struct peer *, const struct frame *);
 void prompt_pump(void); /* a format worker is there, or has credit */
-void prompt_format_lost(void);
-
-/* Is this option a no?  By its first word (DESIGN section 13). */
-bool option_is_negative(const char *);
+/* A format worker has gone, executing these jobs. */
+void prompt_format_lost(struct peer *, const uint64_t *job, size_t n);
 
 #endif

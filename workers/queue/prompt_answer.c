@@ -3,62 +3,21 @@
  * refused with one line in the log, one in the counter and a toast; what is
  * valid goes into the response file and ends the prompt.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "workers/queue/idlist.h"
+#include "workers/queue/option.h"
 #include "workers/queue/prompt_private.h"
 #include "workers/queue/response.h"
-
-bool
-option_is_negative(const char *option)
-{
-	static const char *const words[] = { "deny", "no", "nein", "reject",
-		"cancel", "abort", "stop", "decline" };
-	size_t len;
-
-	while (*option != '\0' && !isalpha((unsigned char)*option))
-		option++; /* an emoji or a number may stand first */
-	for (len = 0; isalpha((unsigned char)option[len]) ||
-	    (unsigned char)option[len] >= 0x80; len++)
-		continue;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == len &&
-		    strncasecmp(words[i], option, len) == 0)
-			return (true);
-	return (false);
-}
-
-/*
- * Was the prompt's message with this id sent to this chat?  An attempt whose
- * outcome is not known may have put the buttons below a message whose id
- * never came; so may one that is under way.
- */
-enum was_sent { WS_NO, WS_PERHAPS, WS_YES };
 
 struct sent {
 	int64_t chat_id, message_id;
 	enum was_sent was;
 };
-
-static bool
-message_in(const char *messages, int64_t id)
-{
-	char *end;
-
-	for (const char *s = messages; s != NULL && *s != '\0';
-	    s = *end == ',' ? end + 1 : end) {
-		if (strtoll(s, &end, 10) == id)
-			return (true);
-		if (end == s)
-			break;
-	}
-	return (false);
-}
 
 static void
 sent_delivery(const struct store_delivery *d, void *arg)
@@ -70,7 +29,7 @@ sent_delivery(const struct store_delivery *d, void *arg)
 
 	if (c == NULL || moved_to(c->chat_id) != s->chat_id)
 		return;
-	if (message_in(messages, s->message_id))
+	if (idlist_has(messages, s->message_id))
 		s->was = WS_YES;
 	else if (s->was == WS_NO && (d->attempts > 1 ||
 	    (j != NULL && j->stage >= JOB_MARKING && j->stage <= JOB_UNCLEAR)))
@@ -91,8 +50,7 @@ prompt_was_sent(struct prompt *p, int64_t chat_id, int64_t message_id)
 static void
 prompt_choose(struct prompt *p, size_t i, const struct answerer *a)
 {
-	const char *option = json_object_get_string(
-	    json_object_array_get_idx(p->options, i));
+	const char *option = option_at(p->options, i);
 	bool deny = option_is_negative(option);
 
 	prompt_set_str(p, "option", option);
@@ -104,96 +62,89 @@ prompt_choose(struct prompt *p, size_t i, const struct answerer *a)
 }
 
 /* One line in the log, one in the counter. */
-static const char *
-prompt_refuse(const struct answerer *a, int64_t chat_id, const char *why,
-    const char *toast)
+static void
+prompt_refuse(const struct answerer *a, int64_t chat_id, const char *why)
 {
 	metric_add(M_presses_refused, 1);
 	log_notice("press refused: user %lld in chat %lld: %s",
 	    (long long)a->user_id, (long long)chat_id, why);
-	return (toast);
-}
-
-/* The toast for who comes after the end. */
-static const char *
-late_toast(enum prompt_state state)
-{
-	static const char *const toasts[NPROMPTSTATES] = {
-		[PS_ANSWERED] = "Already decided.",
-		[PS_EXPIRED] = "Too late: this has expired.",
-		[PS_WITHDRAWN] = "Too late: this was withdrawn.",
-	};
-
-	return (toasts[state]);
 }
 
 const char *
-prompt_press(const char *data, int64_t chat_id, bool allowed,
-    const struct answerer *a)
+prompt_press(const char *data, int64_t chat_id, const struct answerer *a)
 {
-	const char *what; /* behind the token */
-	enum was_sent was;
-	struct prompt *p;
-	size_t i;
+	struct press press = { .role = a->role };
+	char token[TOKEN_CHARS + 1];
+	enum press_verdict v;
+	struct prompt *p = NULL;
 
-	if (data[0] != 'p' || strlen(data) < TOKEN_CHARS + 2 ||
-	    (p = prompt_by_token(data + 1)) == NULL)
-		return (prompt_refuse(a, chat_id, "unknown button",
-		    "This button is not known any more."));
-	if (!allowed)
-		return (prompt_refuse(a, chat_id, "not allowed",
-		    "You may not answer this."));
-	if ((was = prompt_was_sent(p, chat_id, a->message_id)) == WS_NO)
-		return (prompt_refuse(a, chat_id, "another chat or message",
-		    "This button does not belong here."));
-	what = data + 1 + TOKEN_CHARS;
-	if (strcmp(what, "d") == 0) {
+	if (press_read(data, token, &press.option))
+		p = prompt_by_token(token);
+	if (p != NULL) {
+		press.known = true;
+		press.state = p->state;
+		press.noptions = json_object_array_length(p->options);
+		press.was = prompt_was_sent(p, chat_id, a->message_id);
+	}
+	switch (v = press_judge(&press)) {
+	case PV_SHOWS:
 		prompt_details(p, chat_id, a->thread);
-		return ("");
+		break;
+	case PV_DECIDES:
+		if (press.was == WS_PERHAPS) {
+			/* This copy is to show the decision, too. */
+			prompt_set_i64(p, "pressed_chat", chat_id);
+			prompt_set_i64(p, "pressed_message", a->message_id);
+		}
+		prompt_choose(p, (size_t)press.option, a);
+		break;
+	default:
+		prompt_refuse(a, chat_id, press_reason(v));
+		break;
 	}
-	if (p->state != PS_OPEN)
-		return (prompt_refuse(a, chat_id,
-		    prompt_state_name(p->state), late_toast(p->state)));
-	i = (size_t)(what[0] - '0'); /* there are ten at most */
-	if (!isdigit((unsigned char)what[0]) || what[1] != '\0' ||
-	    i >= json_object_array_length(p->options))
-		return (prompt_refuse(a, chat_id, "no such option",
-		    "There is no such option."));
-	if (was == WS_PERHAPS) { /* this copy is to show the decision, too */
-		prompt_set_i64(p, "pressed_chat", chat_id);
-		prompt_set_i64(p, "pressed_message", a->message_id);
-	}
-	prompt_choose(p, i, a);
-	return ("Done.");
+	return (press_toast(v));
 }
 
-const char *
-prompt_of_message(int64_t chat_id, int64_t message_id)
+/* The prompt that this message shows, open or of late; NULL. */
+static struct prompt *
+prompt_shown_by(int64_t chat_id, int64_t message_id)
 {
 	struct prompt *p;
 
 	LIST_FOREACH(p, &prompts, entry)
 		if (p->state == PS_OPEN &&
 		    prompt_was_sent(p, chat_id, message_id) == WS_YES)
-			return (json_str(p->doc, "id", NULL));
-	return (NULL);
+			return (p);
+	return (prompt_by_seq(recall_find(chat_id, message_id)));
 }
 
-bool
+const char *
+prompt_of_message(int64_t chat_id, int64_t message_id)
+{
+	struct prompt *p = prompt_shown_by(chat_id, message_id);
+
+	return (p == NULL || p->state != PS_OPEN ? NULL :
+	    json_str(p->doc, "id", NULL));
+}
+
+const char *
 prompt_reply(int64_t chat_id, int64_t message_id, const char *text,
     const struct answerer *a)
 {
-	const char *id = prompt_of_message(chat_id, message_id);
-	struct prompt *p = id == NULL ? NULL : prompt_by_event(id);
+	struct prompt *p = prompt_shown_by(chat_id, message_id);
 
 	if (p == NULL)
-		return (false);
+		return (NULL);
+	if (!role_may(a->role, RIGHT_ANSWER))
+		return (press_toast(PV_NOT_ALLOWED));
+	if (p->state != PS_OPEN)
+		return (press_toast(press_late(p->state)));
 	prompt_set_str(p, "text", text);
 	prompt_set_str(p, "action", "text");
 	response_text(a, text, json_str(p->doc, "id", ""),
 	    json_str(p->doc, "title", ""));
 	prompt_settle(p, PS_ANSWERED, a);
-	return (true);
+	return ("");
 }
 
 int
@@ -201,7 +152,7 @@ prompt_decide(const char *event_id, bool deny, const struct answerer *a,
     const char **error)
 {
 	struct prompt *p = prompt_by_event(event_id);
-	size_t n;
+	int i;
 
 	if (p == NULL) {
 		*error = "no such prompt";
@@ -212,15 +163,11 @@ prompt_decide(const char *event_id, bool deny, const struct answerer *a,
 		    prompt_state_name(p->state);
 		return (-1);
 	}
-	n = json_object_array_length(p->options);
-	for (size_t i = 0; i < n; i++) {
-		if (option_is_negative(json_object_get_string(
-		    json_object_array_get_idx(p->options, i))) != deny)
-			continue;
-		prompt_choose(p, i, a);
-		return (0);
+	if ((i = option_find(p->options, deny)) == -1) {
+		*error = deny ? "it has no option that denies" :
+		    "it has no option that allows";
+		return (-1);
 	}
-	*error = deny ? "it has no option that denies" :
-	    "it has no option that allows";
-	return (-1);
+	prompt_choose(p, (size_t)i, a);
+	return (0);
 }

@@ -9,23 +9,8 @@
 
 #include <json-c/json.h>
 
+#include "workers/queue/press.h"
 #include "workers/queue/prompt.h"
-
-#define TOKEN_CHARS 32 /* 128 random bits in hex: cannot be guessed */
-
-/* S(NAME, "name") */
-#define PROMPT_STATES(S)           \
-	S(OPEN, "open")            \
-	S(ANSWERED, "answered")    \
-	S(EXPIRED, "expired")      \
-	S(WITHDRAWN, "withdrawn")
-
-enum prompt_state {
-#define PROMPT_ENUM(name, text) PS_##name,
-	PROMPT_STATES(PROMPT_ENUM)
-#undef PROMPT_ENUM
-	NPROMPTSTATES
-};
 
 struct prompt {
 	int64_t seq;
@@ -34,7 +19,9 @@ struct prompt {
 	struct json_object *doc; /* what is stored */
 	struct json_object *options;
 	int64_t deadline_ms, abandon_ms; /* wall clock; 0: none */
-	bool shown, asked_format;
+	bool shown;
+	struct peer *asked; /* the format worker that renders its end */
+	int losses;	    /* of such workers, by this rendering */
 	bool telling; /* its end is not on disk yet: nobody was told */
 	int edits; /* under way */
 	LIST_ENTRY(prompt) entry;

@@ -6,16 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/clock.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/metrics.h"
+#include "workers/queue/decision.h"
+#include "workers/queue/escape.h"
+#include "workers/queue/idlist.h"
 #include "workers/queue/note.h"
+#include "workers/queue/option.h"
 #include "workers/queue/prompt_private.h"
 
 #define DETAILS_BYTES 3500
-#define DECISION_BYTES 200
+
+static void prompt_show_plain(struct prompt *);
+static void prompt_edit_copies(struct prompt *, const char *, int);
 
 static void
 add_str(struct json_object *o, const char *key, const char *text)
@@ -30,7 +36,7 @@ prompt_markup(const struct job *j)
 	struct json_object *o, *rows, *row = NULL, *button;
 	const char *option;
 	static char *text;
-	char data[TOKEN_CHARS + 8];
+	char data[PRESS_DATA_SIZE];
 	size_t n;
 
 	if (p == NULL || p->state != PS_OPEN)
@@ -46,10 +52,9 @@ prompt_markup(const struct job *j)
 		button = json_object_new_object();
 		if (i == n) {
 			add_str(button, "text", "📄 Details");
-			snprintf(data, sizeof(data), "p%sd", p->token);
+			press_write(data, p->token, PRESS_DETAILS);
 		} else {
-			option = json_object_get_string(
-			    json_object_array_get_idx(p->options, i));
+			option = option_at(p->options, i);
 			add_str(button, "text", (int)i < j->noptions ?
 			    j->options[i] : option);
 			/* Bot API 9.4; older ones pass over it. */
@@ -57,7 +62,7 @@ prompt_markup(const struct job *j)
 				add_str(button, "style", "danger");
 			else if (i == 0)
 				add_str(button, "style", "success");
-			snprintf(data, sizeof(data), "p%s%zu", p->token, i);
+			press_write(data, p->token, (int)i);
 		}
 		add_str(button, "callback_data", data);
 		json_object_array_add(row, button);
@@ -82,49 +87,20 @@ prompt_arrived(struct job *j)
 	prompt_show(p);
 }
 
-/* As much of a text as fits beside the question; at a character. */
-static int
-shown_bytes(const char *text)
-{
-	int n = (int)strnlen(text, DECISION_BYTES);
-
-	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
-		n--;
-	return (n);
-}
-
-/* "✅ Fast — Alice, 07:45", allocated. */
+/* "✅ Fast — Alice, 07:45", malloc'd. */
 static char *
 prompt_decision(const struct prompt *p)
 {
-	const char *action = json_str(p->doc, "action", "");
-	const char *what = json_str(p->doc, "option", json_str(p->doc, "text",
-	    ""));
-	const char *user = json_str(p->doc, "username", NULL);
-	const char *who = json_str(p->doc, "first_name", user);
-	time_t t = (time_t)(json_i64(p->doc, "decided_ms", 0) / 1000);
-	char at[16], *text;
-	struct tm tm;
-	int rc;
+	const struct decision d = { .state = p->state,
+	    .action = json_str(p->doc, "action", ""),
+	    .what = json_str(p->doc, "option", json_str(p->doc, "text", "")),
+	    .why = json_str(p->doc, "why", "not needed any more"),
+	    .first_name = json_str(p->doc, "first_name", NULL),
+	    .username = json_str(p->doc, "username", NULL),
+	    .at_ms = json_i64(p->doc, "decided_ms", 0) };
+	char *text = decision_text(&d);
 
-	localtime_r(&t, &tm);
-	strftime(at, sizeof(at), "%H:%M", &tm);
-	if (p->state == PS_WITHDRAWN)
-		what = json_str(p->doc, "why", "not needed any more");
-	if (p->state == PS_EXPIRED)
-		rc = asprintf(&text, "⌛ Expired at %s", at);
-	else if (p->state == PS_WITHDRAWN)
-		rc = asprintf(&text, "🚫 Withdrawn at %s: %.*s", at,
-		    shown_bytes(what), what);
-	else
-		rc = asprintf(&text, "%s %.*s%s — %s%s, %s",
-		    strcmp(action, "deny") == 0 ? "❌" :
-		    strcmp(action, "text") == 0 ? "💬" : "✅",
-		    shown_bytes(what), what,
-		    what[shown_bytes(what)] == '\0' ? "" : "…",
-		    who == user && user != NULL ? "@" : "",
-		    who == NULL ? "somebody" : who, at);
-	if (rc == -1)
+	if (text == NULL)
 		fatal("decision");
 	return (text);
 }
@@ -139,7 +115,13 @@ prompt_show(struct prompt *p)
 	const char *text;
 	char *decision;
 
-	if (p->asked_format || f == NULL || event == NULL)
+	if (p->asked != NULL)
+		return;
+	if (event == NULL || p->losses >= LOSSES_MAX) {
+		prompt_show_plain(p);
+		return;
+	}
+	if (f == NULL)
 		return; /* prompt_pump() comes back to it */
 	decision = prompt_decision(p);
 	json_object_object_add(event, "decision",
@@ -154,7 +136,22 @@ prompt_show(struct prompt *p)
 	pack_blob(&out, text, strlen(text));
 	if (link_send_packed(f->link, QUEUE_FORMAT_ASK,
 	    PROMPT_BIT | (uint64_t)p->seq, &out) == 0)
-		p->asked_format = true;
+		p->asked = f;
+}
+
+/* Without a format worker: the buttons have to go all the same. */
+static void
+prompt_show_plain(struct prompt *p)
+{
+	char *decision = prompt_decision(p), *html;
+
+	html = decision_plain(json_str(p->doc, "title", ""),
+	    json_str(p->doc, "question", ""), decision);
+	if (html == NULL)
+		fatal("decision");
+	prompt_edit_copies(p, html, (int)json_i64(p->doc, "documents", 0));
+	free(html);
+	free(decision);
 }
 
 /* Decided ones that are still to be shown. */
@@ -164,18 +161,30 @@ prompt_pump(void)
 	struct prompt *p;
 
 	LIST_FOREACH(p, &prompts, entry)
-		if (p->state != PS_OPEN && !p->shown && !p->asked_format &&
+		if (p->state != PS_OPEN && !p->shown && p->asked == NULL &&
 		    p->edits == 0)
 			prompt_show(p);
 }
 
+/* As a delivery whose rendering loses two workers, but nothing is dead. */
 void
-prompt_format_lost(void)
+prompt_format_lost(struct peer *f, const uint64_t *job, size_t n)
 {
 	struct prompt *p;
 
-	LIST_FOREACH(p, &prompts, entry)
-		p->asked_format = false;
+	LIST_FOREACH(p, &prompts, entry) {
+		if (p->asked != f)
+			continue;
+		p->asked = NULL;
+		for (size_t i = 0; i < n; i++)
+			if (job[i] == (PROMPT_BIT | (uint64_t)p->seq))
+				p->losses++;
+		if (p->losses < LOSSES_MAX)
+			continue;
+		log_errx("event %lld: its decision lost %d format workers; "
+		    "showing it without them", (long long)p->seq, p->losses);
+		metric_add(M_events_quarantined, 1);
+	}
 }
 
 static void
@@ -191,9 +200,8 @@ prompt_edited(int64_t seq)
 
 struct showing {
 	struct prompt *prompt;
-	char **html;
-	int n;	       /* texts */
-	int documents; /* behind them */
+	const char *html;
+	int documents; /* behind the texts */
 };
 
 /*
@@ -204,19 +212,11 @@ static int64_t
 show_message(const char *messages, const struct job *j, int documents)
 {
 	int64_t id[PARTS_MAX];
-	const char *s = messages;
-	char *end;
-	int n;
+	size_t n = idlist_read(messages, id, PARTS_MAX);
 
 	if (j != NULL && j->nparts > 0 && j->parts_done < j->nparts)
 		return (0);
-	for (n = 0; s != NULL && *s != '\0' && n < PARTS_MAX; n++) {
-		id[n] = strtoll(s, &end, 10);
-		if (end == s)
-			break;
-		s = *end == ',' ? end + 1 : end;
-	}
-	return (n > documents ? id[n - documents - 1] : 0);
+	return (n > (size_t)documents ? id[n - (size_t)documents - 1] : 0);
 }
 
 static void
@@ -231,20 +231,38 @@ show_delivery(const struct store_delivery *d, void *arg)
 	    d->messages, j, sh->documents)) == 0)
 		return;
 	sh->prompt->edits++;
-	note_edit(moved_to(c->chat_id), id, sh->html[sh->n - 1], prompt_edited,
+	note_edit(moved_to(c->chat_id), id, sh->html, prompt_edited,
 	    sh->prompt->seq);
 }
 
-enum link_verdict
-prompt_rendered(const struct frame *f)
+/* Every copy that has arrived, and the one that was pressed. */
+static void
+prompt_edit_copies(struct prompt *p, const char *html, int documents)
 {
-	struct prompt *p = prompt_by_seq((int64_t)(f->id & ~PROMPT_BIT));
-	struct showing sh = { .prompt = p };
-	char *html[PARTS_MAX + 1];
-	struct unpacker u;
-	int n;
+	struct showing sh = { .prompt = p, .html = html,
+	    .documents = documents };
 
-	unpack_init(&u, f->data, f->len);
+	p->edits++; /* until all have been asked for */
+	(void)store_event_deliveries(queue.store, p->seq, show_delivery, &sh);
+	if (json_i64(p->doc, "pressed_message", 0) != 0) {
+		p->edits++;
+		note_edit(json_i64(p->doc, "pressed_chat", 0),
+		    json_i64(p->doc, "pressed_message", 0), html,
+		    prompt_edited, p->seq);
+	}
+	prompt_edited(p->seq);
+}
+
+enum link_verdict
+prompt_rendered(struct peer *f, const struct frame *frame)
+{
+	struct prompt *p = prompt_by_seq((int64_t)(frame->id & ~PROMPT_BIT));
+	struct span last = { NULL, 0 };
+	struct unpacker u;
+	int n, documents = 0;
+	char *html;
+
+	unpack_init(&u, frame->data, frame->len);
 	(void)unpack_u32(&u);
 	for (n = unpack_u16(&u); n > 0 && !u.failed; n--)
 		(void)unpack_span(&u);
@@ -254,30 +272,26 @@ prompt_rendered(const struct frame *f)
 
 		(void)unpack_span(&u);
 		(void)unpack_span(&u);
-		sh.documents += kind == PART_DOCUMENT;
-		if (kind != PART_TEXT || sh.n == PARTS_MAX)
-			continue;
-		if ((html[sh.n] = span_dup(text)) == NULL)
-			fatal("prompt");
-		sh.n++;
+		if (kind == PART_TEXT)
+			last = text;
+		else
+			documents++;
 	}
-	if (p != NULL && unpack_done(&u) && sh.n > 0) {
-		p->asked_format = false;
-		sh.html = html;
-		p->edits++; /* until all have been asked for */
-		(void)store_event_deliveries(queue.store, p->seq,
-		    show_delivery, &sh);
-		if (json_i64(p->doc, "pressed_message", 0) != 0) {
-			p->edits++;
-			note_edit(json_i64(p->doc, "pressed_chat", 0),
-			    json_i64(p->doc, "pressed_message", 0),
-			    html[sh.n - 1], prompt_edited, p->seq);
-		}
-		prompt_edited(p->seq);
+	if (!unpack_done(&u))
+		return (LINK_BAD);
+	if (p == NULL || p->asked != f)
+		return (LINK_DONE);
+	p->asked = NULL;
+	p->losses = 0;
+	if (last.p == NULL) {
+		prompt_show_plain(p);
+		return (LINK_DONE);
 	}
-	for (n = 0; n < sh.n; n++)
-		free(html[n]);
-	return (u.failed ? LINK_BAD : LINK_DONE);
+	if ((html = span_dup(last)) == NULL)
+		fatal("prompt");
+	prompt_edit_copies(p, html, documents);
+	free(html);
+	return (LINK_DONE);
 }
 
 /* The event's real data, for the Details button. */
@@ -293,8 +307,8 @@ prompt_details(struct prompt *p, int64_t chat_id, int64_t thread)
 	    JSON_C_TO_STRING_NOSLASHESCAPE));
 	if (text == NULL)
 		fatal("details");
-	escaped = note_escape(text, DETAILS_BYTES);
-	if (asprintf(&html, "📄 <b>Details</b>\n<pre>%s</pre>", escaped) == -1)
+	escaped = escape_html(text, DETAILS_BYTES);
+	if (escaped == NULL || asprintf(&html, "📄 <b>Details</b>\n<pre>%s</pre>", escaped) == -1)
 		fatal("details");
 	note_send(chat_id, thread, html, NULL);
 	free(html);

@@ -92,7 +92,7 @@ query_ask(struct peer *p, const struct frame *f)
 	struct span text;
 
 	unpack_init(&u, f->data, f->len);
-	(void)unpack_u32(&u); /* who asks: intake let them in */
+	q.uid = (uid_t)unpack_u32(&u); /* intake let them in */
 	text = unpack_span(&u);
 	if (!unpack_done(&u))
 		return (LINK_BAD);

@@ -5,6 +5,8 @@
 #ifndef QUEUE_QUERY_H
 #define QUEUE_QUERY_H
 
+#include <sys/types.h>
+
 #include <json-c/json.h>
 
 #include "workers/queue/queue.h"
@@ -13,6 +15,7 @@ struct query {
 	struct peer *from;
 	uint64_t id;
 	struct json_object *request;
+	uid_t uid; /* who asks, as the kernel says */
 };
 
 /* {"ok":…}; fatal when out of memory. */

@@ -2,6 +2,8 @@
  * The operations of submit.sock about people: decisions, approvals, pairing
  * and users; see cctg-protocol(7).
  */
+#include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -14,6 +16,8 @@
 #include "workers/queue/person.h"
 #include "workers/queue/prompt.h"
 #include "workers/queue/query.h"
+
+#define ACCOUNTS "/etc/passwd"
 
 /* Somebody waits for the decision of a prompt. */
 struct asker {
@@ -52,7 +56,8 @@ asker_timeout(evutil_socket_t fd, short what, void *arg)
 	json_object_object_add(o, "timed_out", json_object_new_boolean(true));
 	query_answer(a->from, a->id, o, false);
 	asker_free(a);
-	(void)prompt_withdraw(event_id, "nobody answered in time");
+	if (!query_is_attended(event_id))
+		prompt_time_over(event_id);
 	free(event_id);
 }
 
@@ -185,13 +190,35 @@ query_withdraw(struct query *q)
 		query_answer(q->from, q->id, query_new_answer(true), false);
 }
 
+/*
+ * "root (cctgctl)": who decides at this machine.  Only local accounts have
+ * names here: the sandbox lets no name service be asked.
+ */
+static void
+account_name(uid_t uid, char *name, size_t size)
+{
+	FILE *f = fopen(ACCOUNTS, "re");
+	struct passwd *pw = NULL;
+
+	while (f != NULL && (pw = fgetpwent(f)) != NULL)
+		if (pw->pw_uid == uid)
+			break;
+	if (pw != NULL)
+		snprintf(name, size, "%s (cctgctl)", pw->pw_name);
+	else
+		snprintf(name, size, "uid %u (cctgctl)", (unsigned int)uid);
+	if (f != NULL)
+		fclose(f);
+}
+
 void
 query_approvals(struct query *q)
 {
 	const char *cmd = json_str(q->request, "cmd", "list"), *error;
 	const char *id = json_str(q->request, "id", "");
-	struct answerer a = { .first_name = "cctgctl" };
+	struct answerer a = { .role = ROLE_ADMIN };
 	struct json_object *o;
+	char name[128];
 
 	if (strcmp(cmd, "list") == 0) {
 		o = query_new_answer(true);
@@ -203,11 +230,14 @@ query_approvals(struct query *q)
 		query_error(q, EX_DATAERR, "list, allow or deny", "cmd");
 		return;
 	}
+	account_name(q->uid, name, sizeof(name));
+	a.first_name = name;
 	if (prompt_decide(id, strcmp(cmd, "deny") == 0, &a, &error) == -1) {
 		query_error(q, strcmp(error, "no such prompt") == 0 ?
 		    EX_NOINPUT : EX_DATAERR, error, "id");
 		return;
 	}
+	log_notice("prompt %s: %s by %s", id, cmd, name);
 	query_answer(q->from, q->id, prompt_outcome(id), false);
 }
 

@@ -124,6 +124,7 @@ queue_configure(struct json_object *o, bool first)
 	if (setenv("TZ", json_str(o, "timezone", "UTC"), 1) == 0)
 		tzset();
 	person_configure(o);
+	person_reroute();
 	rate_free(&queue.bot);
 	if (rate_init_bot(&queue.bot, &queue.rate) == -1)
 		fatal("rates");

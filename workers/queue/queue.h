@@ -13,7 +13,7 @@
  *	final.c	   ends of deliveries and events
  *	update.c   what people sent; command.c their commands
  *	prompt.c   questions with buttons; prompt_answer.c prompt_show.c
- *	person.c   roles and pairing
+ *	person.c   people and their roles
  *	response.c answers on their way to files
  *	note.c	   calls that are no deliveries
  *	silence.c  matchers that suppress for a time
@@ -23,7 +23,8 @@
  *	twin.c	   events of one task that share its id
  *	dedup.c	   content fingerprints of the last seconds (pure)
  *	moved.c	   groups that got another id (pure)
- *	rate.c route.c verdict.c   decisions (pure)
+ *	rate.c route.c verdict.c   decisions (pure), and
+ *	role.c pairing.c option.c press.c decision.c escape.c idlist.c offset.c
  *	store.c	   SQLite
  */
 #ifndef QUEUE_QUEUE_H
@@ -226,6 +227,7 @@ void commit_then_seen(int64_t id);
 /* chat.c */
 int chat_init(void);
 struct chat *chat_get(int64_t chat_id, int64_t thread); /* NULL: no memory */
+struct chat *chat_known(int64_t chat_id, int64_t thread); /* NULL: it is not */
 struct chat *chat_by_id(int32_t id);
 struct chat *chat_first(void);
 struct chat *chat_next(struct chat *);

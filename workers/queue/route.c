@@ -32,6 +32,8 @@ struct route_table {
 	size_t nroutes;
 	int64_t *user;
 	size_t nusers;
+	int64_t *guest;
+	size_t nguests;
 };
 
 static int route_load_chats(struct route_table *, struct json_object *);
@@ -188,6 +190,7 @@ route_free(struct route_table *t)
 	free(t->chat);
 	free(t->route);
 	free(t->user);
+	free(t->guest);
 	free(t);
 }
 
@@ -220,6 +223,32 @@ route_add(struct route_target *out, size_t n, int64_t chat_id, int64_t thread,
 	return (n + 1);
 }
 
+/* All allowed users, then the guests. */
+static size_t
+route_add_people(const struct route_table *t, struct route_target *out,
+    size_t n, bool silent, bool nodigest)
+{
+	for (size_t i = 0; i < t->nusers; i++)
+		n = route_add(out, n, t->user[i], 0, silent, nodigest);
+	for (size_t i = 0; i < t->nguests; i++)
+		n = route_add(out, n, t->guest[i], 0, silent, nodigest);
+	return (n);
+}
+
+int
+route_set_guests(struct route_table *t, const int64_t *id, size_t n)
+{
+	int64_t *copy;
+
+	if ((copy = calloc(n + 1, sizeof(*copy))) == NULL)
+		return (-1);
+	memcpy(copy, id, n * sizeof(*copy));
+	free(t->guest);
+	t->guest = copy;
+	t->nguests = n;
+	return (0);
+}
+
 size_t
 route_resolve(const struct route_table *t, const char *type,
     const char *source, struct route_target out[STORE_FANOUT],
@@ -244,14 +273,14 @@ route_resolve(const struct route_table *t, const char *type,
 			    !r->digest);
 		}
 		/* A route without chats says how, not where. */
-		for (size_t j = 0; r->nchats == 0 && j < t->nusers; j++)
-			n = route_add(out, n, t->user[j], 0, r->silent,
+		if (r->nchats == 0)
+			n = route_add_people(t, out, n, r->silent,
 			    !r->digest);
 		if (!r->go_on)
 			break;
 	}
-	for (size_t j = 0; !matched && j < t->nusers; j++)
-		n = route_add(out, n, t->user[j], 0, false, false);
+	if (!matched)
+		n = route_add_people(t, out, n, false, false);
 	return (n);
 }
 

@@ -26,11 +26,16 @@ struct route_table;
  */
 struct route_table *route_load(struct json_object *config);
 void route_free(struct route_table *);
+/*
+ * People besides the allowed users who get, in private, what goes to all of
+ * those.  0, or -1 without memory.
+ */
+int route_set_guests(struct route_table *, const int64_t *id, size_t n);
 
 /*
  * The chats for an event, each at most once, at most STORE_FANOUT.  The
  * first matching route wins unless it says "continue"; without a match all
- * allowed users get it.  *ttl_ms is set by a route that has one.  Returns
+ * allowed users and guests get it.  *ttl_ms is set by a route that has one.  Returns
  * how many.
  */
 size_t route_resolve(const struct route_table *, const char *type,

@@ -422,9 +422,8 @@ stage_rendered(struct peer *p, const struct frame *f)
 	struct unpacker u;
 	struct job *j;
 
-	(void)p;
 	if (f->id & PROMPT_BIT)
-		return (prompt_rendered(f));
+		return (prompt_rendered(p, f));
 	if ((j = job_find((int64_t)f->id)) == NULL ||
 	    j->stage != JOB_RENDERING)
 		return (LINK_DONE);
@@ -525,7 +524,7 @@ stage_lost(struct peer *p, const uint64_t *job, size_t n)
 		evm_iterate(stage_lost_event, &l);
 	else {
 		job_iterate(stage_lost_job, &l);
-		prompt_format_lost();
+		prompt_format_lost(p, job, n);
 	}
 	stage_pump();
 }

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "workers/queue/note.h"
+#include "workers/queue/offset.h"
 #include "workers/queue/person.h"
 #include "workers/queue/response.h"
 #include "workers/queue/update.h"
@@ -24,14 +25,7 @@
 #define META_OFFSET "update.offset" /* "OFFSET MS": and when it came */
 #define META_BOT "update.bot"	    /* whose updates the offset counts */
 
-/*
- * Telegram keeps updates for 24 hours, and chooses the ids anew after a week
- * without any: an old offset would pass over those.
- */
-#define OFFSET_MS (2 * 86400000LL)
-
-static int64_t offset;	    /* of the next update; all before have acted */
-static int64_t offset_ms;   /* wall time of the last */
+static struct offset offset; /* of the next update; all before have acted */
 static uint64_t unseen;	    /* the last one acted on, not yet committed */
 static bool have_unseen;
 static struct peer *teller; /* who told it, and wants to hear of it */
@@ -53,11 +47,9 @@ update_start(void)
 	struct peer *p = worker_peer_next(PC_TELEGRAM, NULL);
 	char *end;
 
-	offset = text == NULL ? 0 : strtoll(text, &end, 10);
-	offset_ms = text == NULL ? 0 : strtoll(end, NULL, 10);
+	offset.next = text == NULL ? 0 : strtoll(text, &end, 10);
+	offset.at_ms = text == NULL ? 0 : strtoll(end, NULL, 10);
 	free(text);
-	if (offset_ms + OFFSET_MS < clock_wall_ms())
-		offset = 0;
 	if (p != NULL)
 		update_telegram_up(p);
 }
@@ -68,7 +60,7 @@ update_telegram_up(struct peer *p)
 	struct packer out = { 0 };
 
 	have_unseen = false;
-	pack_i64(&out, offset);
+	pack_i64(&out, offset_wanted(&offset, clock_wall_ms()));
 	if (link_send_packed(p->link, QUEUE_POLL_SET, 0, &out) == -1)
 		log_warn("telegram: cannot say where to poll from");
 	pack_free(&out);
@@ -102,7 +94,7 @@ update_bot(struct peer *p)
 			log_notice("this is another bot, @%s, not @%s: its "
 			    "updates are counted from the beginning",
 			    bot_name, before);
-			offset = 0;
+			offset.next = 0;
 			update_telegram_up(p);
 		}
 		if (store_put_meta(queue.store, META_BOT, bot_name) == -1)
@@ -125,7 +117,7 @@ update_telegram_lost(struct peer *p)
 enum link_verdict
 update_tell(struct peer *p, const struct frame *f)
 {
-	int64_t id = (int64_t)f->id;
+	int64_t id = (int64_t)f->id, now_ms = clock_wall_ms();
 	struct json_object *update;
 	const char *error;
 	struct unpacker u;
@@ -136,7 +128,7 @@ update_tell(struct peer *p, const struct frame *f)
 	text = unpack_span(&u);
 	if (!unpack_done(&u) || id < 0)
 		return (LINK_BAD);
-	if (id >= offset || offset_ms + OFFSET_MS < clock_wall_ms()) {
+	if (offset_is_new(&offset, id, now_ms)) {
 		update = json_parse(text.p, text.len, &error);
 		if (update != NULL)
 			update_act(update);
@@ -144,10 +136,9 @@ update_tell(struct peer *p, const struct frame *f)
 			log_warnx("update %lld: %s; ignored", (long long)id,
 			    error);
 		json_object_put(update);
-		offset = id + 1;
-		offset_ms = clock_wall_ms();
-		snprintf(value, sizeof(value), "%lld %lld", (long long)offset,
-		    (long long)offset_ms);
+		offset_pass(&offset, id, now_ms);
+		snprintf(value, sizeof(value), "%lld %lld",
+		    (long long)offset.next, (long long)offset.at_ms);
 		if (store_put_meta(queue.store, META_OFFSET, value) == -1)
 			fatal("update");
 	}
@@ -195,6 +186,7 @@ read_answerer(struct json_object *from, struct answerer *a)
 	a->user_id = json_i64(from, "id", 0);
 	a->username = json_str(from, "username", NULL);
 	a->first_name = json_str(from, "first_name", NULL);
+	a->role = person_role(a->user_id);
 }
 
 static void
@@ -208,8 +200,7 @@ update_press(struct json_object *o)
 	if (json_flag(o, "message.is_topic_message", false))
 		a.thread = json_i64(o, "message.message_thread_id", 0);
 	toast = prompt_press(json_str(o, "data", ""),
-	    json_i64(o, "message.chat.id", 0),
-	    person_role(a.user_id) >= ROLE_APPROVER, &a);
+	    json_i64(o, "message.chat.id", 0), &a);
 	note_answer(json_str(o, "id", ""), toast);
 }
 
@@ -258,42 +249,59 @@ update_command(const char *text, struct command_context *c)
 
 	if (!split_command(text, name, sizeof(name), &c->argument))
 		return;
-	if ((strcmp(name, "start") == 0 || strcmp(name, "pair") == 0) &&
-	    *c->argument != '\0' && c->role == ROLE_NONE) {
+	if ((strcasecmp(name, "start") == 0 ||
+	    strcasecmp(name, "pair") == 0) && *c->argument != '\0' &&
+	    c->by.role == ROLE_NONE) {
 		if (!person_redeem(c->by.user_id, who, c->argument))
 			return;
 		note_send(c->chat_id, c->thread, "🤝 Paired: you may answer "
 		    "questions now. /help lists what else there is.", NULL);
 		return;
 	}
-	if (c->role == ROLE_NONE)
+	if (c->by.role == ROLE_NONE)
 		return;
 	command_run(name, c);
 }
 
-/* What is neither command nor press: an answer, or words for the agent. */
+/* That it was heard, as the mode has it. */
+static void
+update_heard(const struct command_context *c)
+{
+	if (queue.mode == MODE_LOCAL)
+		note_react(c->chat_id, c->thread, c->by.message_id, "⚡");
+	else if (queue.mode == MODE_NOMAD)
+		note_send(c->chat_id, c->thread, "📱 Message received", NULL);
+}
+
+/*
+ * What is neither command nor press: an answer, or words for the agent.  A
+ * reply to a question that does not settle it names no event in its file:
+ * whoever asked would take it for the answer.
+ */
 static void
 update_text(struct command_context *c, const char *text)
 {
 	struct store_event ev = { 0 };
+	const char *late = NULL;
 	int64_t seq;
 
-	if (c->role < ROLE_OPERATOR)
+	if (!role_may(c->by.role, RIGHT_SPEAK))
 		return;
-	if (c->reply_to != 0 && text != NULL && c->role >= ROLE_APPROVER &&
-	    prompt_reply(c->chat_id, c->reply_to, text, &c->by)) {
-		note_react(c->chat_id, c->by.message_id, "👍");
+	if (c->reply_to != 0 && text != NULL)
+		late = prompt_reply(c->chat_id, c->reply_to, text, &c->by);
+	if (late != NULL && *late == '\0') {
+		note_react(c->chat_id, c->thread, c->by.message_id, "👍");
 		return;
 	}
-	if (c->reply_to == 0 ||
+	if (late != NULL || c->reply_to == 0 ||
 	    (seq = recall_find(c->chat_id, c->reply_to)) == 0 ||
 	    store_get_event(queue.store, seq, false, &ev) != 1)
 		ev.id = ev.title = NULL;
 	response_text(&c->by, text, ev.id, ev.title);
-	if (queue.mode == MODE_LOCAL)
-		note_react(c->chat_id, c->by.message_id, "⚡");
-	else if (queue.mode == MODE_NOMAD)
-		note_send(c->chat_id, c->thread, "📱 Message received", NULL);
+	if (late != NULL)
+		note_send(c->chat_id, c->thread, late, NULL);
+	else
+		update_heard(c);
 }
 
 static void
@@ -304,7 +312,6 @@ update_message(struct json_object *o)
 
 	read_answerer(json_path(o, "from"), &c.by);
 	c.by.message_id = json_i64(o, "message_id", 0);
-	c.role = person_role(c.by.user_id);
 	c.chat_id = json_i64(o, "chat.id", 0);
 	c.reply_to = json_i64(o, "reply_to_message.message_id", 0);
 	if (json_flag(o, "is_topic_message", false))

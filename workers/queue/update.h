@@ -10,7 +10,6 @@
 /* What people sent: a command, its argument, and where. */
 struct command_context {
 	struct answerer by;
-	int role;
 	int64_t chat_id, thread;
 	int64_t reply_to; /* message id, 0: none */
 	const char *argument; /* "" without one */

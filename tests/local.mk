@@ -38,4 +38,6 @@ crashloop: all check-programs
 # The way back, and the drop-in for the bridge of the MCP server.
 EXTRA_DIST += tests/functional/returnlib.py tests/functional/test_return.py \
 	tests/functional/test_return_commands.py \
+	tests/functional/test_return_kill.py \
+	tests/functional/test_return_people.py \
 	tests/functional/test_dropin.py

@@ -2,6 +2,7 @@
 
 import pytest
 
+from returnlib import ask_by_file, wait_decided, wait_responses
 from simlib import build_dir, wait_for
 from submitlib import Client, copies, event, metrics, wait_empty
 from treelib import sanitized
@@ -44,6 +45,28 @@ def test_poison_is_set_aside_and_the_rest_goes_on(start, sim, name):
     # It stays set aside, until somebody asks for it.
     with Client(tree) as client:
         assert client.queue("dead")["events"][0]["id"] == "p20."
+
+
+def test_decision_that_kills_format_is_shown_without_it(start, sim):
+    """It was tried without end."""
+    tree = start()
+    _, message = ask_by_file(tree, sim, "Poisoned")
+    sim.press(message, "Approve", 1001, first_name="poison-for-format")
+    now = wait_decided(sim, message, "✅ Approve — poison-for-format",
+                       timeout=30)
+    assert "Shall it be Poisoned?" in now["text"]
+    wait_responses(tree)
+    counted = metrics(tree)
+    assert counted["cctg_events_quarantined_total"] == 1
+    wait_for(lambda: tree.worker("format/0")["restarts"] == 2)
+    # It is over: nothing is tried again, and others are rendered.
+    _, message = ask_by_file(tree, sim, "Wholesome")
+    sim.press(message, "Deny", 1001, first_name="Ann")
+    wait_decided(sim, message, "❌ Deny — Ann", timeout=20)
+    assert tree.worker("format/0")["restarts"] == 2
+    tree.kill_impatiently("queue")
+    _, message = ask_by_file(tree, sim, "Afterwards")
+    assert tree.worker("format/0")["restarts"] == 2
 
 
 def test_poison_within_a_digest_takes_nobody_along(start, sim):

@@ -157,7 +157,9 @@ def test_two_people_pressing_at_once(tree_for, sim):
         ["Already decided.", "Done."]
     time.sleep(0.2)
     assert len(responses(tree)) == 1
-    assert metrics(tree)["cctg_presses_refused_total"] == 1
+    assert refused(tree) == 1
+    line, = audit(tree)
+    assert re.search(r"user (100[12]) in chat \1: answered", line)
 
 
 @pytest.mark.parametrize("what", KILLED)
@@ -247,7 +249,7 @@ def test_asker_with_a_time_of_its_own(tree, sim):
     message = question_of(sim, "Impatient")
     answer = asker.result()
     assert not answer["ok"] and answer["timed_out"]
-    wait_decided(sim, message, "Withdrawn")
+    wait_decided(sim, message, "Expired")
 
 
 def test_hanging_up_withdraws(tree, sim):
@@ -346,13 +348,16 @@ def refused(tree):
     return metrics(tree)["cctg_presses_refused_total"]
 
 
+def audit(tree):
+    return [l for l in tree.log().splitlines() if "press refused" in l]
+
+
 def assert_refused(tree, sim, message, user, chat, before=0, toasts=1):
     wait_toast(sim, toasts)
     assert sim.answers()[-1]["text"]
     wait_for(lambda: refused(tree) == before + 1)
-    line, = [l for l in tree.log().splitlines() if "press refused" in l][
-        before:]
-    assert str(user) in line and str(chat) in line
+    line, = audit(tree)[before:]
+    assert f"user {user} in chat {chat}: " in line
     assert buttons(message_of(sim, message))
     assert not responses(tree)
 
@@ -412,8 +417,32 @@ def test_replayed_press(tree, sim):
     assert [a["text"] for a in sim.answers()] == \
         ["Done.", "Already decided.", "Already decided."]
     assert refused(tree) == 2
+    assert all(f"user {USER} in chat {USER}: answered" in l
+               for l in audit(tree)) and len(audit(tree)) == 2
     assert len(responses(tree)) == 1
     assert "Approve" in message_of(sim, message)["text"]
+
+
+@pytest.mark.parametrize("end, toast, more", [
+    ("expired", "Too late: this has expired.", {"timeout_ms": 4000}),
+    ("withdrawn", "Too late: this was withdrawn.", {})])
+def test_press_after_the_end(tree, sim, end, toast, more):
+    event, message = ask_by_file(tree, sim, "Over", **more)
+    if end == "withdrawn":
+        assert tree.submit({"op": "withdraw", "id": event["event_id"]})[0][
+            "ok"]
+    before = wait_decided(sim, message, end.capitalize())["text"]
+    sim.update(chat=USER, user=USER, message_id=message["message_id"],
+               data=tokens(message)[0])
+    assert wait_toast(sim)["text"] == toast
+    wait_for(lambda: refused(tree) == 1)
+    line, = audit(tree)
+    assert f"user {USER} in chat {USER}: {end}" in line
+    # It has no effect.
+    time.sleep(0.2)
+    assert not responses(tree)
+    assert message_of(sim, message)["text"] == before
+    assert not buttons(message_of(sim, message))
 
 
 def test_press_on_a_copy_whose_id_never_came(tree, sim):

@@ -150,10 +150,10 @@ in_words(struct json_object *answer, const char *how)
 	const char *text = json_str(answer, "text", NULL);
 	char *words;
 
-	if (asprintf(&words, "%s in Telegram%s%s%s%s", text != NULL ?
-	    "Answered" : how, name != NULL ? " by " : "", name != NULL ?
-	    name : "", text != NULL ? ": " : "", text != NULL ? text : "") ==
-	    -1)
+	if (asprintf(&words, "%s%s%s%s%s%s", text != NULL ? "Answered" : how,
+	    json_i64(answer, "by.user_id", 0) != 0 ? " in Telegram" : "",
+	    name != NULL ? " by " : "", name != NULL ? name : "",
+	    text != NULL ? ": " : "", text != NULL ? text : "") == -1)
 		return (NULL);
 	return (words);
 }

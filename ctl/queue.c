@@ -31,8 +31,10 @@ chat_text(struct json_object *o, char *buf, size_t size)
 	return (buf);
 }
 
+/* A list by the key `when`; `none` is said where it is empty. */
 static void
-events_show(struct ctl *ctl, struct json_object *list, const char *when)
+events_show(struct ctl *ctl, struct json_object *list, const char *when,
+    const char *none)
 {
 	static const struct table_column columns[] = { { "ID", 0, 0 },
 		{ "STATE", 0, 0 }, { "TIME", 0, 0 }, { "TRY", 0, 2 },
@@ -43,9 +45,11 @@ events_show(struct ctl *ctl, struct json_object *list, const char *when)
 	char text[64];
 	size_t i;
 
+	if (!json_object_is_type(list, json_type_array))
+		ctl_fail(ctl, XC_FAILED, "this answer is not understood");
 	if (json_object_array_length(list) == 0) {
 		if (!ctl->quiet)
-			puts("no events");
+			puts(none);
 		return;
 	}
 	t = table_new(columns, nitems(columns));
@@ -140,12 +144,14 @@ events_ask(struct ctl *ctl, struct json_object *request)
 }
 
 static int
-list_print(struct ctl *ctl, struct json_object *answer, const char *when)
+list_print(struct ctl *ctl, struct json_object *answer, const char *when,
+    const char *none)
 {
 	if (ctl->json)
 		print_json(answer);
 	else
-		events_show(ctl, json_path(answer, "events"), when);
+		events_show(ctl, json_path(answer, "events"), when,
+		    none);
 	json_object_put(answer);
 	return (XC_OK);
 }
@@ -153,8 +159,18 @@ list_print(struct ctl *ctl, struct json_object *answer, const char *when)
 static int
 queue_list(struct ctl *ctl, struct json_object *request)
 {
-	talk_add(request, "state", ctl_option(ctl, "state"));
-	return (list_print(ctl, events_ask(ctl, request), "received_at"));
+	const char *state = ctl_option(ctl, "state");
+
+	talk_add(request, "state", state);
+	return (list_print(ctl, events_ask(ctl, request), "received_at",
+	    state != NULL ? "no events in this state" : "nothing is waiting"));
+}
+
+static int
+queue_dead(struct ctl *ctl, struct json_object *request)
+{
+	return (list_print(ctl, events_ask(ctl, request), "received_at",
+	    "nothing has failed"));
 }
 
 static int
@@ -196,7 +212,7 @@ static const struct {
 	{ "show", true, queue_show },
 	{ "retry", true, queue_order },
 	{ "drop", true, queue_order },
-	{ "dead", false, queue_list },
+	{ "dead", false, queue_dead },
 	{ "hold", false, queue_order },
 	{ "release", false, queue_order },
 	{ "flush", false, queue_order },
@@ -253,7 +269,8 @@ history_run(struct ctl *ctl)
 		    "time", since);
 	request = talk_op("history");
 	talk_add(request, "since", since);
-	return (list_print(ctl, events_ask(ctl, request), "done_at"));
+	return (list_print(ctl, events_ask(ctl, request), "done_at",
+	    "nothing is finished yet"));
 }
 
 static const struct verb_option history_options[] = {

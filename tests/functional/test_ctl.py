@@ -484,7 +484,14 @@ def test_queue_and_history_lists(run, daemon):
         assert daemon.requests[-1] == want
         assert json.loads(run(*args, "--json").stdout) == {"events": [row]}
     daemon.answer = lambda r: {"ok": True, "events": []}
-    assert run("queue").stdout == "no events\n"
+    for args, none in ((("queue",), "nothing is waiting"),
+                       (("queue", "dead"), "nothing has failed"),
+                       (("queue", "--state", "dead"),
+                        "no events in this state"),
+                       (("history",), "nothing is finished yet")):
+        assert run(*args).stdout == none + "\n"
+    daemon.answer = lambda r: {"ok": True}
+    assert run("queue").returncode == 1
 
 
 def test_queue_orders(run, daemon):

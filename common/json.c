@@ -144,8 +144,10 @@ is_large(const char *p, size_t len)
 	const char *limit = p[0] == '-' ? least : most;
 	size_t n;
 
-	if (p[0] == '-')
-		p++, len--;
+	if (p[0] == '-') {
+		p++;
+		len--;
+	}
 	for (n = 0; n < len && isdigit((unsigned char)p[n]); n++)
 		;
 	return (n == len && p[0] != '0' && (n > strlen(limit) ||

@@ -159,7 +159,8 @@ listen_tcp(const char *addr)
 	    .ai_socktype = SOCK_STREAM,
 	    .ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV};
 	struct addrinfo *list, *ai;
-	char host[256], *port, *name = host;
+	char host[256], *port;
+	const char *node = host;
 	int fd = -1;
 
 	if (strlcpy(host, addr, sizeof(host)) >= sizeof(host) ||
@@ -168,14 +169,15 @@ listen_tcp(const char *addr)
 		return (-1);
 	}
 	*port++ = '\0';
-	if (name[0] == '[') {
-		name++;
-		name[strcspn(name, "]")] = '\0';
+	if (host[0] == '[') {
+		host[strcspn(host, "]")] = '\0';
+		node++;
 	}
-	if (strcmp(name, "localhost") == 0) /* must not need a resolver */
-		name = host, strlcpy(host, "127.0.0.1", sizeof(host));
-	if (getaddrinfo(name[0] == '\0' || strcmp(name, "*") == 0 ? NULL :
-	    name, port, &hints, &list) != 0) {
+	if (host[0] == '\0' || strcmp(host, "*") == 0)
+		node = NULL; /* all addresses */
+	else if (strcmp(host, "localhost") == 0)
+		node = "127.0.0.1"; /* must not need a resolver */
+	if (getaddrinfo(node, port, &hints, &list) != 0) {
 		errno = EINVAL;
 		return (-1);
 	}

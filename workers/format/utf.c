@@ -24,22 +24,23 @@ utf_decode(const char *s, size_t n, uint32_t *cp, bool *valid)
 	}
 	*valid = false;
 	*cp = UTF_REPLACEMENT;
-	if (c >= 0xc2 && c <= 0xdf)
-		need = 1, c &= 0x1f;
-	else if (c >= 0xe0 && c <= 0xef) {
+	if (c >= 0xc2 && c <= 0xdf) {
+		need = 1;
+	} else if (c >= 0xe0 && c <= 0xef) {
 		if (c == 0xe0)
 			low = 0xa0; /* overlong */
 		else if (c == 0xed)
 			high = 0x9f; /* surrogates */
-		need = 2, c &= 0x0f;
+		need = 2;
 	} else if (c >= 0xf0 && c <= 0xf4) {
 		if (c == 0xf0)
 			low = 0x90; /* overlong */
 		else if (c == 0xf4)
 			high = 0x8f; /* above U+10FFFF */
-		need = 3, c &= 0x07;
+		need = 3;
 	} else
 		return (1);
+	c &= 0x3fU >> need; /* the lead byte's share */
 	for (i = 1; i <= need; i++, low = 0x80, high = 0xbf) {
 		if (i >= n || p[i] < low || p[i] > high)
 			return (i);

@@ -50,7 +50,7 @@ value_scalar(struct json_object *v)
 		shorten(v);
 	s.p = json_object_get_string(v);
 	if (s.p == NULL)
-		s.p = "", s.len = 0;
+		s = (struct span){ "", 0 };
 	else if (json_object_is_type(v, json_type_string))
 		s.len = (size_t)json_object_get_string_len(v);
 	else
@@ -84,8 +84,10 @@ value_trimmed(struct span s)
 	    s.p[s.len - 1] != '\0')
 		s.len--;
 	while (s.len > 0 && strchr(" \t\r\n", s.p[0]) != NULL &&
-	    s.p[0] != '\0')
-		s.p++, s.len--;
+	    s.p[0] != '\0') {
+		s.p++;
+		s.len--;
+	}
 	return (s);
 }
 
@@ -113,7 +115,7 @@ value_json(struct json_object *v)
 	text = json_object_to_json_string_length(v,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 	if (text != NULL)
-		s.p = text, s.len = len;
+		s = (struct span){ text, len };
 	return (s);
 }
 
@@ -143,8 +145,10 @@ value_paragraph(struct layout *l, struct span s)
 {
 	while (s.len > 0 && (s.p[s.len - 1] == '\n' || s.p[s.len - 1] == ' '))
 		s.len--;
-	while (s.len > 0 && s.p[0] == '\n')
-		s.p++, s.len--;
+	while (s.len > 0 && s.p[0] == '\n') {
+		s.p++;
+		s.len--;
+	}
 	value_gap(l);
 	value_line(l);
 	text_add(l->text, s.p, s.len);

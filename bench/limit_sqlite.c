@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "bench/bench_dir.h"
+#include "tests/scratch_dir.h"
 #include "common/clock.h"
 
 #define BATCH 64
@@ -120,7 +120,7 @@ main(int argc, char *argv[])
 			    "[-n rows] [-c commits]");
 		}
 	}
-	bench_dir_make(dir, sizeof(dir), parent);
+	scratch_dir_make(dir, sizeof(dir), parent);
 	snprintf(path, sizeof(path), "%s/limit.db", dir);
 	if (sqlite3_open(path, &db) != SQLITE_OK)
 		errx(1, "%s", path);
@@ -134,6 +134,6 @@ main(int argc, char *argv[])
 	singles(db, s, commits);
 	sqlite3_finalize(s);
 	sqlite3_close(db);
-	bench_dir_remove(dir);
+	scratch_dir_remove(dir);
 	return (0);
 }

@@ -22,7 +22,7 @@
 #include "common/event_types.h"
 #include "common/log.h"
 #include "common/uuid.h"
-#include "bench/bench_dir.h"
+#include "tests/scratch_dir.h"
 #include "workers/queue/store.h"
 
 #define BATCH 64
@@ -368,15 +368,15 @@ main(int argc, char *argv[])
 	log_init("store_bench", LL_NOTICE, 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	memset(r.payload, 'x', sizeof(r.payload));
-	bench_dir_make(dir, sizeof(dir), parent);
+	scratch_dir_make(dir, sizeof(dir), parent);
 	warm(dir, (queued + 4 * n) * 1000);
 	if ((r.st = store_open(dir)) == NULL)
 		errx(1, "store_open");
 	singles(&r, 1000);
 	accepts(&r, n);
 	store_close(r.st);
-	bench_dir_remove(dir);
-	bench_dir_make(dir, sizeof(dir), parent);
+	scratch_dir_remove(dir);
+	scratch_dir_make(dir, sizeof(dir), parent);
 	if ((r.st = store_open(dir)) == NULL)
 		errx(1, "store_open");
 	fill(&r, 1000);
@@ -397,6 +397,6 @@ main(int argc, char *argv[])
 	printf("store_open_1m %lld us\n",
 	    (long long)(clock_mono_us() - start));
 	store_close(r.st);
-	bench_dir_remove(dir);
+	scratch_dir_remove(dir);
 	return (0);
 }

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -34,6 +35,16 @@ def program(name):
             if path.exists():
                 return path
     return build_dir() / name
+
+
+def has_ipv6():
+    """Is there an IPv6 loopback?"""
+    try:
+        with socket.socket(socket.AF_INET6) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 def wait_for(what, timeout=10.0, interval=0.02, why=None):

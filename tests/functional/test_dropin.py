@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from simlib import SOURCE, build_dir, program, wait_for
+from simlib import SOURCE, build_dir, has_ipv6, program, wait_for
 
 USER = 5550001
 FIXTURES = SOURCE / "tests/fixtures/events"
@@ -28,15 +28,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as s:
-            s.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
 
 
 class Bridge:

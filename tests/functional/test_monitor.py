@@ -17,7 +17,7 @@ import time
 
 import pytest
 
-from simlib import TOKEN, build_dir, wait_for
+from simlib import TOKEN, build_dir, has_ipv6, wait_for
 from treelib import Tree
 
 PATHS = ["/health", "/ready", "/live", "/metrics", "/report"]
@@ -43,15 +43,6 @@ def free_port():
                     return port
                 continue
             return port
-
-
-def has_ipv6():
-    try:
-        with socket.socket(socket.AF_INET6) as s:
-            s.bind(("::1", 0))
-        return True
-    except OSError:
-        return False
 
 
 class Monitored:

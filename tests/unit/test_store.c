@@ -18,7 +18,8 @@
 
 #include "common/event_types.h"
 #include "common/uuid.h"
-#include "tests/unit/store_dir.h"
+#include "common/nitems.h"
+#include "tests/scratch_dir.h"
 #include "workers/queue/store_int.h"
 
 static char dir[256];
@@ -27,7 +28,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	store_dir_make(dir, sizeof(dir));
+	scratch_dir_make(dir, sizeof(dir), NULL);
 	return (0);
 }
 
@@ -35,7 +36,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	store_dir_remove(dir);
+	scratch_dir_remove(dir);
 	return (0);
 }
 

@@ -22,7 +22,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "tests/unit/store_dir.h"
+#include "tests/scratch_dir.h"
 #include "tests/unit/store_events.h"
 #include "workers/queue/store_int.h"
 
@@ -155,7 +155,7 @@ main(void)
 	if (accepted == NULL)
 		err(1, "calloc");
 	srand((unsigned int)time(NULL));
-	store_dir_make(dir, sizeof(dir));
+	scratch_dir_make(dir, sizeof(dir), NULL);
 	while ((end == 0 ? rounds < ROUNDS : clock_mono_ms() < end) &&
 	    next < EVENTS_MAX - 1000000) {
 		events += round_of(dir, &next, &ended);
@@ -164,7 +164,7 @@ main(void)
 	}
 	printf("crash: %d rounds, %d events acknowledged, none lost\n",
 	    rounds, events);
-	store_dir_remove(dir);
+	scratch_dir_remove(dir);
 	free(accepted);
 	return (events > 0 ? 0 : 1);
 }

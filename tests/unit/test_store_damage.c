@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/store_dir.h"
+#include "tests/scratch_dir.h"
 #include "tests/unit/store_events.h"
 #include "workers/queue/store_int.h"
 
@@ -34,7 +34,7 @@ setup(void **state)
 	int i;
 
 	(void)state;
-	store_dir_make(dir, sizeof(dir));
+	scratch_dir_make(dir, sizeof(dir), NULL);
 	snprintf(path, sizeof(path), "%s/queue.db", dir);
 	if ((st = store_open(dir)) == NULL)
 		return (1);
@@ -53,7 +53,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	store_dir_remove(dir);
+	scratch_dir_remove(dir);
 	return (0);
 }
 

@@ -18,7 +18,8 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/store_dir.h"
+#include "common/nitems.h"
+#include "tests/scratch_dir.h"
 #include "tests/unit/store_events.h"
 #include "workers/queue/store_int.h"
 
@@ -31,7 +32,7 @@ setup(void **state)
 	int i;
 
 	(void)state;
-	store_dir_make(dir, sizeof(dir));
+	scratch_dir_make(dir, sizeof(dir), NULL);
 	snprintf(control, sizeof(control), "%s.faults", dir);
 	setenv("CCTG_FAULT_CONTROL", control, 1);
 	st = store_open(dir);
@@ -46,7 +47,7 @@ teardown(void **state)
 	(void)state;
 	unlink(control);
 	store_close(st);
-	store_dir_remove(dir);
+	scratch_dir_remove(dir);
 	return (0);
 }
 

@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/store_dir.h"
+#include "common/nitems.h"
+#include "tests/scratch_dir.h"
 #include "tests/unit/store_events.h"
 #include "workers/queue/store_int.h"
 
@@ -26,7 +27,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	store_dir_make(dir, sizeof(dir));
+	scratch_dir_make(dir, sizeof(dir), NULL);
 	st = store_open(dir);
 	ngot = 0;
 	return (st == NULL);
@@ -37,7 +38,7 @@ teardown(void **state)
 {
 	(void)state;
 	store_close(st);
-	store_dir_remove(dir);
+	scratch_dir_remove(dir);
 	return (0);
 }
 

@@ -44,7 +44,7 @@ check_PROGRAMS += tests/unit/test_store tests/unit/test_store_damage \
 TESTS += tests/unit/test_store tests/unit/test_store_damage \
 	tests/unit/test_store_fault tests/unit/test_store_list
 store_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(SQLITE_CFLAGS)
-store_test_common = tests/unit/store_dir.h tests/unit/store_events.h
+store_test_common = tests/scratch_dir.h tests/unit/store_events.h
 tests_unit_test_store_SOURCES = tests/unit/test_store.c $(store_test_common)
 tests_unit_test_store_CPPFLAGS = $(store_test_cppflags)
 tests_unit_test_store_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
@@ -114,7 +114,7 @@ tests/functional/faultfs.so: tests/functional/faultfs.c
 check_PROGRAMS += tests/unit/test_store_crash
 TESTS += tests/unit/test_store_crash
 tests_unit_test_store_crash_SOURCES = tests/unit/test_store_crash.c \
-	tests/unit/store_dir.h tests/unit/store_events.h
+	tests/scratch_dir.h tests/unit/store_events.h
 tests_unit_test_store_crash_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 tests_unit_test_store_crash_LDADD = $(STORE_LIBS)
 
@@ -125,8 +125,8 @@ crashtest: tests/unit/test_store_crash$(EXEEXT)
 
 # What the store costs, and the limit of the same disk.
 noinst_PROGRAMS += bench/store_bench bench/limit_sqlite
-bench_store_bench_SOURCES = bench/store_bench.c bench/bench_dir.h
+bench_store_bench_SOURCES = bench/store_bench.c tests/scratch_dir.h
 bench_store_bench_LDADD = $(STORE_LIBS)
-bench_limit_sqlite_SOURCES = bench/limit_sqlite.c bench/bench_dir.h
+bench_limit_sqlite_SOURCES = bench/limit_sqlite.c tests/scratch_dir.h
 bench_limit_sqlite_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 bench_limit_sqlite_LDADD = common/libcommon.a $(SQLITE_LIBS) $(BSD_LIBS)

@@ -1,8 +1,8 @@
 /*
- * A directory of its own for each benchmark that writes files.
+ * A directory of its own for each test and benchmark that writes files.
  */
-#ifndef BENCH_DIR_H
-#define BENCH_DIR_H
+#ifndef TESTS_SCRATCH_DIR_H
+#define TESTS_SCRATCH_DIR_H
 
 #include <dirent.h>
 #include <err.h>
@@ -10,18 +10,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Make one below parent, or where that is NULL below $TMPDIR or /tmp; its
+ * path is left in dir. */
 static inline void
-bench_dir_make(char *dir, size_t size, const char *parent)
+scratch_dir_make(char *dir, size_t size, const char *parent)
 {
 	if (parent == NULL && (parent = getenv("TMPDIR")) == NULL)
 		parent = "/tmp";
-	snprintf(dir, size, "%s/cctg-bench-XXXXXX", parent);
+	snprintf(dir, size, "%s/cctg-scratch-XXXXXX", parent);
 	if (mkdtemp(dir) == NULL)
 		err(1, "%s", dir);
 }
 
+/* Remove it with its files; it has no directories in it. */
 static inline void
-bench_dir_remove(const char *dir)
+scratch_dir_remove(const char *dir)
 {
 	struct dirent *e;
 	char path[1024];

@@ -214,18 +214,24 @@ event_check(struct json_object *event, size_t bytes, struct error *e)
 struct json_object *
 event_parse(const char *text, size_t bytes, struct error *e)
 {
-	struct json_object *event;
-	const char *why;
-
 	if (bytes > EVENT_MAX_BYTES) {
 		event_check(NULL, bytes, e);
 		return (NULL);
 	}
+	return (event_parse_sealed(text, bytes, e));
+}
+
+struct json_object *
+event_parse_sealed(const char *text, size_t bytes, struct error *e)
+{
+	struct json_object *event;
+	const char *why;
+
 	if ((event = json_parse(text, bytes, &why)) == NULL) {
 		error_set(e, EX_DATAERR, "", "not JSON: %s", why);
 		return (NULL);
 	}
-	if (event_check(event, bytes, e) == -1) {
+	if (event_check(event, 0, e) == -1) {
 		json_object_put(event);
 		return (NULL);
 	}

@@ -16,6 +16,8 @@
 
 struct json_object;
 
+#define EVENT_ID_MAX 1024 /* bytes; a longer id is replaced by its hash */
+
 /* ET_UNKNOWN if it is none of the table. */
 enum event_type event_type_find(const char *name);
 /* Of ET_UNKNOWN: "unknown", EVENT_UNKNOWN_EMOJI, "Other". */
@@ -41,8 +43,13 @@ enum severity event_severity(const char *type, struct json_object *data);
 int event_check(struct json_object *, size_t bytes, struct error *);
 /* json_parse() and event_check().  The caller puts the object. */
 struct json_object *event_parse(const char *, size_t bytes, struct error *);
-
-#define EVENT_ID_MAX 1024 /* bytes; a longer id is replaced by its hash */
+/*
+ * The same for an event that was accepted: event_seal() may have made it
+ * larger than a sender may.
+ */
+#define EVENT_SEALED_MAX_BYTES (EVENT_MAX_BYTES + EVENT_ID_MAX)
+struct json_object *event_parse_sealed(const char *, size_t bytes,
+    struct error *);
 
 /*
  * What intake hands to the queue beside the text.  The strings are clean

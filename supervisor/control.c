@@ -44,8 +44,10 @@ struct client {
 	uint64_t id;
 	struct wait wait;
 	struct json_object *tag; /* of the request at hand, for its answer */
-	bool eof;     /* it will not ask any more */
-	bool closing; /* to be freed when its answers are out */
+	bool tagged;   /* it has one, which may be null */
+	bool skipping; /* the rest of a line that was too long */
+	bool eof;      /* it will not ask any more */
+	bool closing;  /* to be freed when its answers are out */
 };
 static TAILQ_HEAD(, client) clients = TAILQ_HEAD_INITIALIZER(clients);
 static unsigned int nclients;
@@ -59,6 +61,7 @@ static bool control_in_group(int, gid_t);
 static void control_add(int);
 static void control_refuse(int, int, const char *);
 static void control_free(struct client *);
+static void control_overlong(struct client *, struct evbuffer *);
 static void control_read(struct bufferevent *, void *);
 static void control_write(struct bufferevent *, void *);
 static void control_event(struct bufferevent *, short, void *);
@@ -268,7 +271,6 @@ control_serve(struct client *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	struct evbuffer *out = bufferevent_get_output(c->bev);
-	struct json_object *error;
 	size_t len;
 	char *line;
 
@@ -278,21 +280,19 @@ control_serve(struct client *c)
 			return; /* control_write() goes on */
 		}
 		line = evbuffer_readln(in, &len, EVBUFFER_EOL_LF);
-		if (line == NULL && evbuffer_get_length(in) > LINE_MAX_BYTES) {
-			error = json_object_new_object();
-			ops_error(error, EX_DATAERR, NULL,
-			    "request of more than %u bytes", LINE_MAX_BYTES);
-			c->closing = true;
-			control_answer(c, error);
-			return;
-		}
+		if (line == NULL && (c->skipping ||
+		    evbuffer_get_length(in) > LINE_MAX_BYTES))
+			control_overlong(c, in);
 		if (line == NULL && c->eof && (len =
 		    evbuffer_get_length(in)) > 0 &&
 		    (line = calloc(1, len + 1)) != NULL)
 			evbuffer_remove(in, line, len);
 		if (line == NULL)
 			break;
-		control_line(c, line, len);
+		if (c->skipping)
+			c->skipping = false;
+		else
+			control_line(c, line, len);
 		free(line);
 	}
 	if (c->eof && c->wait.kind == WAIT_NONE && !c->closing) {
@@ -300,6 +300,24 @@ control_serve(struct client *c)
 		if (evbuffer_get_length(out) == 0)
 			control_free(c);
 	}
+}
+
+/* A line that is too long: say so once, and drop what is there of it. */
+static void
+control_overlong(struct client *c, struct evbuffer *in)
+{
+	struct json_object *answer;
+
+	evbuffer_drain(in, evbuffer_get_length(in));
+	if (c->skipping)
+		return;
+	c->skipping = true;
+	metric_add(M_control_requests, 1);
+	if ((answer = json_object_new_object()) == NULL)
+		return;
+	ops_error(answer, EX_DATAERR, NULL, "request of more than %u bytes",
+	    LINE_MAX_BYTES);
+	control_answer(c, answer);
 }
 
 static void
@@ -319,8 +337,7 @@ control_line(struct client *c, const char *line, size_t len)
 		ops_error(answer, EX_DATAERR, NULL, "not a JSON object");
 	else if (control_tag(c, request) == -1)
 		ops_error(answer, EX_DATAERR, "tag",
-		    "a tag is a string or number of at most %d bytes",
-		    TAG_MAX_BYTES);
+		    "longer than %d bytes", TAG_MAX_BYTES);
 	else if (ops_run(request, c->id, answer, &c->wait) == OP_WAIT) {
 		json_object_put(request);
 		json_object_put(answer);
@@ -335,15 +352,16 @@ static int
 control_tag(struct client *c, struct json_object *request)
 {
 	struct json_object *tag;
+	size_t len;
 
 	if (!json_object_object_get_ex(request, "tag", &tag))
 		return (0);
-	if ((!json_object_is_type(tag, json_type_string) &&
-	    !json_object_is_type(tag, json_type_int) &&
-	    !json_object_is_type(tag, json_type_double)) ||
-	    strlen(json_object_get_string(tag)) > TAG_MAX_BYTES)
+	(void)json_object_to_json_string_length(tag,
+	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	if (len > TAG_MAX_BYTES)
 		return (-1);
 	c->tag = json_object_get(tag);
+	c->tagged = true;
 	return (0);
 }
 
@@ -354,9 +372,10 @@ control_answer(struct client *c, struct json_object *answer)
 	const char *text;
 	size_t len;
 
-	if (c->tag != NULL)
+	if (c->tagged)
 		status_put(answer, "tag", c->tag);
 	c->tag = NULL;
+	c->tagged = false;
 	text = json_object_to_json_string_length(answer,
 	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
 	if (text != NULL) {

@@ -91,6 +91,17 @@ def test_a_request_over_1_mib(intake):
     assert c.ask({"op": "ping"}) == {"ok": True}
 
 
+@pytest.mark.parametrize("more", [-1, 0, 1, 2])
+def test_a_request_of_about_1_mib(intake, more):
+    c = intake.client()
+    line = b'{"op":"ping","x":"'
+    c.raw(line + b"x" * (MIB + more - len(line) - 2) + b'"}\n')
+    answer = c.read()
+    assert answer["ok"] == (more <= 0)
+    assert answer.get("code") == (65 if more > 0 else None)
+    assert c.ask({"op": "ping"}) == {"ok": True}
+
+
 def test_an_event_of_just_under_1_mib(intake):
     c = intake.client()
     text = "y" * (MIB - 100)

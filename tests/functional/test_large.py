@@ -89,3 +89,14 @@ def test_what_is_too_large_is_refused_with_the_reason(tree, sim):
         wait_for(reason.exists, 20)
         assert re.search(why, reason.read_text()), reason.read_text()
     assert not sim.messages()
+
+
+@pytest.mark.parametrize("size", [(1 << 20) - 1, 1 << 20])
+def test_file_of_1_mib_was_too_large_with_its_id_added(tree, sim, size):
+    text = json.dumps({"type": "x", "title": "to the brim",
+                       "description": "\n"})
+    text = text.replace("\\n", "y" * (size - len(text) + 2))
+    assert len(text) == size
+    (tree.dir / "events" / "brim.json").write_text(text, encoding="ascii")
+    sim.wait_messages(1, 20, text="to the brim")
+    assert tree.status()["queue"]["dead"] == 0

@@ -45,7 +45,8 @@ def test_errors(tree):
                             ('{"op":"drain"}', "worker"),
                             ('{"op":"wait","what":"x"}', "what"),
                             ('{"op":"wait","timeout_ms":-1}', "timeout_ms"),
-                            ('{"op":"ping","tag":[]}', "tag")):
+                            ('{"op":"ping","tag":"' + 255 * "x" + '"}',
+                             "tag")):
             f.write(line + "\n")
             f.flush()
             answer = json.loads(f.readline())
@@ -57,15 +58,24 @@ def test_errors(tree):
         assert json.loads(f.readline())["ok"]
 
 
-def test_line_of_more_than_a_mebibyte(tree):
+def test_tag_of_any_kind(tree):
+    for tag in (None, [], {"a": [1]}, True, 1.5, "x"):
+        answer = tree.ask("ping", tag=tag)
+        assert answer["ok"] and answer["tag"] == tag
+    assert "tag" not in tree.ask("ping")
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, 2, 100000, 3 << 20])
+def test_line_of_about_a_mebibyte_is_answered_and_the_next_too(tree, more):
     with tree.connect() as s:
-        try:
-            s.sendall(b'{"op":"' + b"x" * (1 << 20) + b'"}\n')
-        except OSError:
-            pass
-        answer = json.loads(s.makefile().readline())
-        assert answer["code"] == 65
-    assert tree.ask("ping")["ok"]
+        line = b'{"op":"ping","x":"'
+        line += b"x" * ((1 << 20) + more - len(line) - 2) + b'"}'
+        s.sendall(line + b'\n{"op":"ping","tag":2}\n')
+        answers = s.makefile()
+        answer = json.loads(answers.readline())
+        assert answer["ok"] == (more <= 0)
+        assert answer.get("code") == (65 if more > 0 else None)
+        assert json.loads(answers.readline())["tag"] == 2
 
 
 def test_random_bytes(tree):

@@ -114,8 +114,9 @@ analyze_open(const struct job *job, struct error *e)
 	char *raw;
 
 	if (job->encoding == ENC_RAW)
-		return (event_parse(job->payload.p, job->payload.len, e));
-	if (job->raw_bytes > EVENT_MAX_BYTES) {
+		return (event_parse_sealed(job->payload.p, job->payload.len,
+		    e));
+	if (job->raw_bytes > EVENT_SEALED_MAX_BYTES) {
 		error_set(e, EX_DATAERR, "", "expands to %u bytes",
 		    job->raw_bytes);
 		return (NULL);
@@ -127,7 +128,7 @@ analyze_open(const struct job *job, struct error *e)
 		error_set(e, EX_DATAERR, "", "the stored text is damaged");
 		event = NULL;
 	} else
-		event = event_parse(raw, job->raw_bytes, e);
+		event = event_parse_sealed(raw, job->raw_bytes, e);
 	free(raw);
 	return (event);
 }

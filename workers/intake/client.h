@@ -18,7 +18,7 @@
 struct event;
 struct evbuffer;
 
-#define LINE_MAX_BYTES (EVENT_MAX_BYTES + 4096) /* an event in a request */
+#define LINE_MAX_BYTES EVENT_MAX_BYTES /* of a request, its event included */
 #define OUT_HIGH (256U << 10)	/* unread answers: no more requests */
 #define OUT_STREAM_MAX (1U << 20) /* … of a subscriber: disconnected */
 #define OUT_MAX (16U << 20)	/* … of anybody: disconnected */

@@ -176,11 +176,6 @@ session_ask(struct client *c, const struct request *r, struct span line)
 
 	if ((a = session_expect(c, r->tag)) == NULL)
 		return;
-	if (line.len > EVENT_MAX_BYTES) {
-		error_set(&error, EX_DATAERR, "", "larger than 1 MiB");
-		session_fail(a, &error);
-		return;
-	}
 	if ((o = json_parse(line.p, line.len, &why)) == NULL) {
 		error_set(&error, EX_DATAERR, "", "not JSON: %s", why);
 		session_fail(a, &error);

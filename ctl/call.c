@@ -224,8 +224,37 @@ part_find(const char *name, size_t len, struct call_part *parts, size_t n)
 	return (NULL);
 }
 
+/* Shorten a string, which ends before p, to at most so many bytes; returns
+ * its end.  No escape sequence is torn. */
+static char *
+string_cut(char *value, char *p, size_t most)
+{
+	char *at = value, *last;
+
+	while (at < p && strchr(" \t\r\n", *at) != NULL)
+		at++;
+	if (at == p || *at != '"' || (size_t)(p - at) < most + 2)
+		return (p);
+	for (last = ++at + most; at < last && *at != '"';)
+		at += *at != '\\' ? 1 : at[1] == 'u' ? 6 : 2;
+	if (at >= p || *at == '"')
+		return (p);
+	*at = '"';
+	return (at + 1);
+}
+
+/* Move the rest of the text to where it belongs. */
+static char *
+rest_move(char *to, char *from, char **end)
+{
+	memmove(to, from, (size_t)(*end - from));
+	*end -= from - to;
+	return (to);
+}
+
 size_t
-call_cut(char *text, size_t len, struct call_part *parts, size_t n)
+call_cut(char *text, size_t len, struct call_part *parts, size_t n,
+    size_t most)
 {
 	char *p = memchr(text, '{', len), *name, *value, *end = text + len;
 	struct call_part *part;
@@ -239,6 +268,8 @@ call_cut(char *text, size_t len, struct call_part *parts, size_t n)
 		if ((value = memchr(p, ':', (size_t)(end - p))) == NULL ||
 		    (p = value_end(++value, end)) == NULL)
 			break;
+		if (part == NULL && (size_t)(p - value) > most)
+			p = rest_move(string_cut(value, p, most), p, &end);
 		if (part == NULL || p - value < 4)
 			continue;
 		if (part->keep) {
@@ -249,9 +280,7 @@ call_cut(char *text, size_t len, struct call_part *parts, size_t n)
 			memcpy(part->text, value, part->len);
 		}
 		memcpy(value, "null", 4);
-		memmove(value + 4, p, (size_t)(end - p));
-		end -= p - value - 4;
-		p = value + 4;
+		p = rest_move(value + 4, p, &end);
 	}
 	return ((size_t)(end - text));
 }

@@ -264,8 +264,8 @@ hook_run(struct ctl *ctl)
 }
 
 static const struct verb_option hook_options[] = {
-	{ "on", 0, OPT_VALUE, "NAME", "this hook, too (repeatable)" },
-	{ "off", 0, OPT_VALUE, "NAME", "not this one (repeatable)" },
+	{ "on", 0, OPT_VALUE, "HOOK", "this hook, too (repeatable)" },
+	{ "off", 0, OPT_VALUE, "HOOK", "not this one (repeatable)" },
 	{ "timeout", 't', OPT_VALUE, "D", "wait so long for an answer (10m)" },
 	{ "to", 0, OPT_VALUE, "CHAT", "to this chat, not by the routes" },
 	{ NULL, 0, OPT_FLAG, NULL, NULL }

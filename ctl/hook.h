@@ -138,12 +138,13 @@ struct call_part {
 	size_t len;
 };
 /*
- * Put null in the place of the parts of an object, given as JSON text, and
- * return its new length.  What tools get and answer may be large, and to
- * parse it takes longest.  Text that is not JSON may stay as it is, and so
- * may values of less than four bytes.
+ * Put null in the place of the parts of an object, given as JSON text, cut
+ * its other strings to about most bytes, and return its new length.  What
+ * agents say may be large, and to parse it takes longest.  Text that is not
+ * JSON may stay as it is, and so may values of less than four bytes.
  */
-size_t call_cut(char *text, size_t len, struct call_part *, size_t);
+size_t call_cut(char *text, size_t len, struct call_part *, size_t,
+    size_t most);
 /* Clean text of a JSON string, or of another value as JSON; at most max
  * bytes, NULL: out of memory, or nothing there. */
 char *call_clean(struct json_object *, size_t max);

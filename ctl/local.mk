@@ -39,4 +39,12 @@ tests_unit_test_call_SOURCES = tests/unit/test_call.c ctl/agent.c ctl/call.c \
 tests_unit_test_call_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_call_LDADD = common/libcommon.a $(CMOCKA_LIBS) $(JSON_LIBS) \
 	$(BSD_LIBS)
+
+check_PROGRAMS += tests/unit/test_mcp_schema
+TESTS += tests/unit/test_mcp_schema
+tests_unit_test_mcp_schema_SOURCES = tests/unit/test_mcp_schema.c \
+	ctl/mcp_schema.c ctl/mcp_tools.c ctl/mcp_types.c
+tests_unit_test_mcp_schema_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_mcp_schema_LDADD = common/libcommon.a $(CMOCKA_LIBS) \
+	$(JSON_LIBS) $(BSD_LIBS) -lm
 endif

@@ -55,6 +55,8 @@ items(const struct mcp_param *p)
 	talk_add(o, "type", p->type == MCP_STRINGS ? "string" : "object");
 	if (p->words != NULL)
 		json_object_object_add(o, "enum", words(p->words));
+	if (p->type == MCP_STRINGS && p->words == NULL)
+		json_object_object_add(o, "minLength", json_object_new_int(1));
 	if (p->item_max > 0)
 		json_object_object_add(o, "maxLength",
 		    json_object_new_int(p->item_max));
@@ -79,7 +81,9 @@ property(const struct mcp_param *p)
 		json_object_object_add(o, "items", items(p));
 	else if (p->words != NULL)
 		json_object_object_add(o, "enum", words(p->words));
-	if (p->max > 0 && p->min > 0)
+	if (p->type == MCP_STRING && p->words == NULL)
+		json_object_object_add(o, "minLength", json_object_new_int(1));
+	else if (p->max > 0 && p->min > 0)
 		json_object_object_add(o, bounds[p->type][0], number(p->min));
 	if (p->max > 0)
 		json_object_object_add(o, bounds[p->type][1], number(p->max));

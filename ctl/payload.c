@@ -82,7 +82,7 @@ payload_read(struct hook *h, int64_t deadline_ms)
 		text = input_read(deadline_ms, &len);
 	if (text == NULL)
 		return (false);
-	len = call_cut(text, len, parts, nitems(parts));
+	len = call_cut(text, len, parts, nitems(parts), 2 * TEXT_MAX_BYTES);
 	h->input = &parts[0];
 	h->payload = json_parse(text, len, &why);
 	free(text);

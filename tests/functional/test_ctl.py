@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shlex
 import socket
 import stat
 import subprocess
@@ -105,6 +106,62 @@ printf '%s\\n' "${COMPREPLY[@]}"
     said = subprocess.run(["bash", "-c", script], text=True,
                           capture_output=True, check=True).stdout.split()
     assert said == ["retry", "release", "status", "stop"]
+
+
+def completed(run, tmp_path, *words):
+    """What bash offers for the last word."""
+    quoted = " ".join(shlex.quote(str(w)) for w in words)
+    script = run("completion").stdout + f"""
+COMP_WORDS=({shlex.quote(CTL)} {quoted}); COMP_CWORD={len(words)}
+_cctgctl
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    out = subprocess.run(
+        ["bash", "--norc", "-c", script], text=True, capture_output=True,
+        cwd=tmp_path, check=True, timeout=20,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})
+    assert out.stderr == ""
+    return out.stdout.split()
+
+
+def test_completion(run, daemon, tmp_path):
+    """Verbs, options, their values, and names that the daemon knows."""
+    def answer(r):
+        return {"ok": True, **STATUS, "approvals": [
+            {"id": "019aa0f1-1", "title": "a title"},
+            {"id": "019aa0f1-2", "title": "b"}]}
+
+    daemon.answer = answer
+    (tmp_path / "some.conf").write_text(
+        f'runtime_dir = "{tmp_path / "run"}"')
+    at = ("--config", tmp_path / "some.conf")
+
+    def offers(*words):
+        return completed(run, tmp_path, *words)
+
+    assert set(offers("")) >= {"status", "hook", "mcp", "--json"}
+    assert offers("hist") == ["history"]
+    assert offers("help", "hist") == ["history"]
+    assert offers("mode", "") == ["local", "nomad", "mute"]
+    assert offers("users", "add", "5", "--role", "a") == ["approver", "admin"]
+    assert offers("users", "add", "5", "--role", "=", "v") == ["viewer"]
+    assert offers("send", "-t", "git_p") == ["git_push"]
+    assert offers("queue", "--st") == ["--state"]
+    assert offers("queue", "--state", "d") == ["delivered", "dead"]
+    assert offers("hook", "") == ["claude", "codex", "gemini"]
+    assert offers("hook", "claude", "--on", "idle") == ["idle_prompt"]
+    assert offers("ask", "--title", "") == []
+    assert offers("send", "--file", "some") == ["some.conf"]
+    assert offers("setup", "claude", "--dry") == ["--dry-run"]
+    assert set(offers("run", "--", "mktem")) == {"mktemp"}
+    assert "format/0" in offers(*at, "wait", "restarted", "")
+    assert offers(*at, "restart", "form") == ["format/0", "format"]
+    assert offers(*at, "approvals", "allow", "") == ["019aa0f1-1",
+                                                     "019aa0f1-2"]
+    # Without a daemon there are no names, and no noise.
+    daemon.close()
+    assert offers(*at, "drain", "") == []
+    assert offers(*at, "restart", "que") == ["queue"]
 
 
 # -- nobody there ---------------------------------------------------------

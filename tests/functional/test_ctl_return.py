@@ -2,6 +2,7 @@
 and the simulator."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -200,6 +201,67 @@ def test_hook_settles(ctl, sim, name, members):
     assert ctl("hook", "claude", stdin=payload(name, **members)) == ""
     assert result(process) == (0, "")
     assert json.loads(ctl("approvals", "--json")) == {"approvals": []}
+
+
+@pytest.mark.parametrize("victim", ["intake", "queue", "cctgd"])
+def test_hooks_of_a_daemon_that_hangs(ctl, sim, tree, victim):
+    """It holds up no hook, and what they tell comes once, when it goes on.
+    How long they may take, test_ctl_hook.py knows; here is more to wait for
+    than the daemon."""
+    ctl("hook", "claude", stdin=payload("Stop"))
+    sim.wait_messages(1, chat=USER, text="Claude has finished")
+    pid = tree.pids()[victim]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for name, members in (
+                ("PostToolUse", CALL), ("SubagentStop", {}),
+                ("Notification", {"message": "Look here"}),
+                ("StopFailure", {"error": "rate_limit"})):
+            begin = time.monotonic()
+            assert ctl("hook", "claude", stdin=payload(
+                name, **members)) == "", name
+            assert time.monotonic() - begin < 4, name
+    finally:
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            assert victim != "cctgd"  # it was found and replaced
+    for text in ("Look here", "rate_limit"):
+        sim.wait_messages(1, chat=USER, text=text, timeout=30)
+    tree.wait_ready()
+    tree.wait_settled()
+    for text in ("Look here", "rate_limit"):
+        assert len(sim.messages(chat=USER, text=text)) == 1, text
+
+
+def test_questions_of_claude(ctl, sim):
+    """Its own options are the buttons, and a text is an answer, too."""
+    call = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [
+        {"question": "Which <way>?", "header": "Way", "options": [
+            {"label": "Left & up", "description": "along the river"},
+            {"label": "No way"}]},
+        {"question": "When?", "options": [{"label": "Now"}],
+         "multiSelect": True}]}}
+    process = ctl.start("hook", "claude",
+                        stdin=payload("PermissionRequest", **call))
+    message = question(sim, "Which <way>?")
+    assert "Left & up: along the river" in message["text"]
+    press(sim, message, "No way")
+    message = question(sim, "When?")
+    sim.say("At dawn", chat=USER, reply_to=message["message_id"])
+    code, out = result(process)
+    assert code == 0
+    decision = json.loads(out)["hookSpecificOutput"]["decision"]
+    assert decision["behavior"] == "allow"
+    assert decision["updatedInput"]["answers"] == {
+        "Which <way>?": "No way", "When?": "At dawn"}
+    # Answered in the terminal.
+    process = ctl.start("hook", "claude",
+                        stdin=payload("PermissionRequest", **call))
+    wait_for(lambda: len(sim.messages(chat=USER, text="Which <way>?")) == 2)
+    call["tool_input"]["answers"] = {"Which <way>?": "Left & up"}
+    ctl("hook", "claude", stdin=payload("PostToolUse", **call))
+    assert result(process) == (0, "")
 
 
 def test_pair_and_users(ctl, sim):

@@ -186,7 +186,7 @@ test_cut(void **state)
 			{ "gone", false, NULL, 0 } };
 
 		text = strdup(rows[i].text);
-		len = call_cut(text, strlen(text), parts, 2);
+		len = call_cut(text, strlen(text), parts, 2, 100);
 		o = json_parse(text, len, &why);
 		assert_non_null(o);
 		assert_string_equal(json_object_to_json_string_ext(o,
@@ -208,10 +208,45 @@ test_cut(void **state)
 		len = strlen(broken[i]);
 		text = malloc(len + (len == 0));
 		memcpy(text, broken[i], len);
-		assert_true(call_cut(text, len, &part, 1) <= len);
+		assert_true(call_cut(text, len, &part, 1, 2) <= len);
 		free(part.text);
 		free(text);
 	}
+}
+
+/* Wherever a string is cut, what is left is JSON, and the beginning of it. */
+static void
+test_long_strings_are_cut(void **state)
+{
+	static const char whole[] = "{\"a\" : \"x\\\"\\\\\\u00e4\xc3\xa4\\n"
+	    "\\ud83d\\ude00yz\" ,\"b\":[\"long enough to be cut\"],"
+	    "\"c\":true}";
+	struct json_object *all = parse(whole), *o;
+	const char *a, *want = json_str(all, "a", ""), *why;
+	char *text;
+	size_t most, len;
+
+	(void)state;
+	for (most = 0; most < 40; most++) {
+		text = strdup(whole);
+		len = call_cut(text, strlen(text), NULL, 0, most);
+		assert_true(len <= strlen(whole));
+		o = json_parse(text, len, &why);
+		assert_non_null(o);
+		a = json_str(o, "a", NULL);
+		assert_non_null(a);
+		assert_true(most > 33 ? strcmp(a, want) == 0 :
+		    strlen(a) <= most + 6);
+		if (most < 16) /* before the halves of a pair */
+			assert_memory_equal(a, want, strlen(a));
+		/* Only the outer object's. */
+		assert_true(json_object_equal(json_path(o, "b"),
+		    json_path(all, "b")));
+		assert_true(json_flag(o, "c", false));
+		json_object_put(o);
+		free(text);
+	}
+	json_object_put(all);
 }
 
 /* A question is asked only if all of it can be. */
@@ -276,6 +311,7 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_nothing_is_hidden),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_long_strings_are_cut),
 		cmocka_unit_test(test_choices),
 		cmocka_unit_test(test_clean_is_cut_between_characters),
 	};

@@ -135,6 +135,41 @@ def test_approve_by_reply_and_by_id(tree, sim):
     assert found[second["event_id"]]["option"] == "Ship"
 
 
+@pytest.mark.parametrize("reply", ["decided", "other"])
+def test_reply_never_decides_another_question(tree, sim, reply):
+    """The only open one was taken when that of the reply was over."""
+    event, over = ask_by_file(tree, sim, "Over")
+    tree.send(type="info_notification", title="Just news")
+    news, = sim.wait_messages(1, text="Just news")
+    sim.press(over, "Approve", USER)
+    wait_decided(sim, over, "Approve")
+    tree.wait_settled()
+    _, still_open = ask_by_file(tree, sim, "Still open")
+    to = over if reply == "decided" else news
+    answer = command(sim, "/deny", reply_to=to["message_id"])
+    assert ("already decided" if reply == "decided" else "/pending") in answer
+    assert buttons(message_of(sim, still_open))
+    assert len(wait_responses(tree)) == 1
+
+
+def test_message_in_a_topic_is_no_reply(tree_for, sim):
+    """Each of them seems to answer the one that began the topic."""
+    sim.chat(-1001234567890, type="supergroup", forum=True, topics=[7])
+    tree = tree_for(sim, """
+        chat "ops" { id = -1001234567890  thread = 7 }
+        route "all" { chat = {"ops"} }""", users=(1001,))
+    _, message = ask_by_file(tree, sim, "In a topic")
+    chat = {"id": -1001234567890, "type": "supergroup", "is_forum": True}
+    sim.update(raw={"message": {
+        "message_id": 99, "chat": chat, "text": "/approve",
+        "from": {"id": 1001, "first_name": "Ann"}, "date": 1795275865,
+        "message_thread_id": 7, "is_topic_message": True,
+        "reply_to_message": {"message_id": 7, "chat": chat,
+                             "date": 1795275865,
+                             "forum_topic_created": {"name": "x"}}}})
+    wait_decided(sim, message, "Approve")
+
+
 def test_mute_for_a_second_ends_by_itself(tree, sim):
     assert "mute" in command(sim, "/mute 1s")
     ids = [tree.send(type="info_notification", title=f"Quiet {i}")

@@ -357,22 +357,34 @@ command_restart(struct command_context *c)
 	worker_restart_all();
 }
 
-static void
-decide(struct command_context *c, bool deny)
+/*
+ * Which question is meant?  A reply means that one, or none: never the one
+ * that happens to be open when that was decided already.
+ */
+static const char *
+decide_which(const struct command_context *c)
 {
-	const char *id = NULL, *error = "which one?  /pending lists them";
+	const char *id = NULL;
 	long long n;
 	char *end;
 
-	c->by.message_id = c->reply_to;
 	if (c->reply_to != 0)
 		id = prompt_of_message(c->chat_id, c->reply_to);
-	if (id == NULL && *c->argument == '\0')
-		id = prompt_only();
-	if (id == NULL && *c->argument != '\0') {
-		n = strtoll(c->argument, &end, 10);
-		id = *end == '\0' ? prompt_by_number(n) : c->argument;
-	}
+	if (id != NULL)
+		return (id);
+	if (*c->argument == '\0')
+		return (c->reply_to != 0 ? NULL : prompt_only());
+	n = strtoll(c->argument, &end, 10);
+	return (*end == '\0' ? prompt_by_number(n) : c->argument);
+}
+
+static void
+decide(struct command_context *c, bool deny)
+{
+	const char *id = decide_which(c);
+	const char *error = "which one?  /pending lists them";
+
+	c->by.message_id = c->reply_to;
 	if (id == NULL || prompt_decide(id, deny, &c->by, &error) == -1)
 		say(c, "🤷 %s", error);
 	else

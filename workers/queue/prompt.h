@@ -48,7 +48,7 @@ const char *prompt_reply(int64_t chat_id, int64_t message_id,
  * kind.  0, or -1 and a text in *error. */
 int prompt_decide(const char *event_id, bool deny, const struct answerer *,
     const char **error);
-/* The event whose open prompt this message shows; NULL. */
+/* The event whose prompt this message shows, open or of late; NULL. */
 const char *prompt_of_message(int64_t chat_id, int64_t message_id);
 int prompt_withdraw(const char *event_id, const char *why);
 /* Whoever waited for it does so no longer: it has expired. */

@@ -123,8 +123,7 @@ prompt_of_message(int64_t chat_id, int64_t message_id)
 {
 	struct prompt *p = prompt_shown_by(chat_id, message_id);
 
-	return (p == NULL || p->state != PS_OPEN ? NULL :
-	    json_str(p->doc, "id", NULL));
+	return (p == NULL ? NULL : json_str(p->doc, "id", NULL));
 }
 
 const char *

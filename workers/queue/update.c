@@ -316,6 +316,9 @@ update_message(struct json_object *o)
 	c.reply_to = json_i64(o, "reply_to_message.message_id", 0);
 	if (json_flag(o, "is_topic_message", false))
 		c.thread = json_i64(o, "message_thread_id", 0);
+	/* Every message in a topic seems to answer the one that began it. */
+	if (c.reply_to == c.thread)
+		c.reply_to = 0;
 	for (struct chat *h = chat_first(); h != NULL; h = chat_next(h))
 		if (h->chat_id == c.chat_id && h->suspended)
 			chat_resume(h);

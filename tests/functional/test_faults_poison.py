@@ -47,6 +47,21 @@ def test_poison_is_set_aside_and_the_rest_goes_on(start, sim, name):
         assert client.queue("dead")["events"][0]["id"] == "p20."
 
 
+def test_poison_for_many_chats_loses_two_workers(start, sim):
+    """It lost two for each chat, and the sixth loss throttled the class."""
+    tree = start(users=(1001, 1002, 1003, 1004))
+    with Client(tree) as client:
+        client.send(event("p1.", event_id="p1.",
+                          description="poison-for-format"))
+        shown = client.wait_state("p1.", "dead", 20)
+        assert [d["reason"] for d in shown["deliveries"]] == ["poison"] * 4
+        client.send(event("fine.", event_id="fine."))
+        sim.wait_messages(4, text="fine.", timeout=20)
+    wait_for(lambda: tree.worker("format/0")["state"] == "ready")
+    assert tree.worker("format/0")["restarts"] == 2
+    assert metrics(tree)["cctg_events_quarantined_total"] == 1
+
+
 def test_decision_that_kills_format_is_shown_without_it(start, sim):
     """It was tried without end."""
     tree = start()

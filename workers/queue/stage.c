@@ -38,6 +38,7 @@ static void stage_end_later(const struct evm *, int, const char *);
 static void stage_learn(struct evm *, int, int, int, uint64_t, struct span);
 static bool stage_silenced(const struct evm *, struct span, struct span);
 static void stage_poisoned(struct job *);
+static void stage_poisoned_copies(struct job *);
 static bool stage_lost_one(const uint64_t *, size_t, int64_t);
 
 /* What a loss concerns. */
@@ -496,6 +497,23 @@ stage_poisoned(struct job *j)
 	    "poison", (long long)j->ev->seq, j->losses);
 	metric_add(M_events_quarantined, 1);
 	final_put(j, DS_DEAD, "poison");
+	stage_poisoned_copies(j);
+}
+
+/* What waits to be rendered for other chats would lose two more for each. */
+static void
+stage_poisoned_copies(struct job *j)
+{
+	struct evm *ev = j->ev;
+	struct job *copy, *next;
+
+	ev->refs++;
+	LIST_FOREACH_SAFE(copy, &ev->jobs, sibling, next)
+		if (copy->stage == JOB_QUEUED && copy->in_lane &&
+		    copy->nparts == 0 && copy->leader == NULL &&
+		    copy->nmembers == 0)
+			final_put(copy, DS_DEAD, "poison");
+	evm_unref(ev);
 }
 
 static void

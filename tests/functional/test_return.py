@@ -456,6 +456,20 @@ def test_press_on_a_copy_whose_id_never_came(tree, sim):
         wait_decided(sim, message, "Approve")
 
 
+def test_late_press_on_a_copy_whose_id_never_came(tree, sim):
+    """It kept its buttons for ever."""
+    sim.fault("close_after", "sendMessage", count=1)
+    _, copies = ask_by_file(tree, sim, "Twice again", n=2)
+    tree.wait_settled()
+    sim.press(copies[1], "Approve", USER, first_name="Ann")
+    wait_decided(sim, copies[1], "Approve", "Ann")
+    assert buttons(message_of(sim, copies[0]))
+    sim.press(copies[0], "Deny", USER, first_name="Bob")
+    assert wait_toast(sim, 2)["text"] == "Already decided."
+    wait_decided(sim, copies[0], "Approve", "Ann")
+    assert len(responses(tree)) == 1 and refused(tree) == 1
+
+
 # Updates.
 
 def test_update_delivered_twice_acts_once(tree, sim):

@@ -75,8 +75,9 @@ prompt_press(const char *data, int64_t chat_id, const struct answerer *a)
 {
 	struct press press = { .role = a->role };
 	char token[TOKEN_CHARS + 1];
-	enum press_verdict v;
 	struct prompt *p = NULL;
+	enum press_verdict v;
+	bool stray;
 
 	if (press_read(data, token, &press.option))
 		p = prompt_by_token(token);
@@ -86,21 +87,23 @@ prompt_press(const char *data, int64_t chat_id, const struct answerer *a)
 		press.noptions = json_object_array_length(p->options);
 		press.was = prompt_was_sent(p, chat_id, a->message_id);
 	}
-	switch (v = press_judge(&press)) {
-	case PV_SHOWS:
-		prompt_details(p, chat_id, a->thread);
-		break;
-	case PV_DECIDES:
-		if (press.was == WS_PERHAPS) {
-			/* This copy is to show the decision, too. */
-			prompt_set_i64(p, "pressed_chat", chat_id);
-			prompt_set_i64(p, "pressed_message", a->message_id);
-		}
-		prompt_choose(p, (size_t)press.option, a);
-		break;
-	default:
+	v = press_judge(&press);
+	if (press_reason(v) != NULL)
 		prompt_refuse(a, chat_id, press_reason(v));
-		break;
+	/* A copy of which nothing was known is to show the decision, too. */
+	stray = press.was == WS_PERHAPS && v == press_late(press.state);
+	if (stray) {
+		prompt_set_i64(p, "pressed_chat", chat_id);
+		prompt_set_i64(p, "pressed_message", a->message_id);
+	}
+	if (v == PV_SHOWS)
+		prompt_details(p, chat_id, a->thread);
+	else if (v == PV_DECIDES)
+		prompt_choose(p, (size_t)press.option, a);
+	else if (stray) {
+		p->shown = false;
+		prompt_save(p);
+		prompt_show(p);
 	}
 	return (press_toast(v));
 }

@@ -154,6 +154,7 @@ enum colour { PLAIN, BOLD, GREEN, YELLOW, RED };
 /* Text in a colour, padded or cut to width columns (0: as it is); text from
  * outside is made fit to print. */
 void print_field(const char *text, int width, enum colour);
+void print_indent(int); /* so many blanks before the next field */
 void print_line(void); /* ends it, without the blanks at its end */
 /* How many columns the text takes. */
 int print_width(const char *);
@@ -174,6 +175,7 @@ struct table_column {
 	const char *head;
 	int least; /* it may be cut to so many columns; 0: never */
 	int hide;  /* what goes first where there is no room; 0: it stays */
+	bool right; /* as numbers stand */
 };
 #define TABLE_HIDE_MAX 4
 struct table;

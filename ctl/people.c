@@ -49,8 +49,26 @@ const struct verb verb_pair = {
 struct column {
 	struct table_column table;
 	const char *member; /* a text, a number or a time */
-	bool time;
+	enum { AS_IT_IS, TIME, NOT_0, PAIRS } how;
 };
+
+/* "key=value key=value" of an object; to be freed. */
+static char *
+pairs(struct json_object *o)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f;
+
+	if ((f = open_memstream(&text, &size)) == NULL)
+		print_nomem();
+	json_object_object_foreach(o, key, value)
+		fprintf(f, "%s%s=%s", ftell(f) > 0 ? " " : "", key,
+		    json_object_get_string(value));
+	if (fclose(f) == EOF)
+		print_nomem();
+	return (text);
+}
 
 static void
 column_show(struct table *t, const struct column *column,
@@ -58,15 +76,23 @@ column_show(struct table *t, const struct column *column,
 {
 	struct json_object *o = json_path(row, column->member);
 	const char *value;
-	char text[64];
+	char text[64], *made = NULL;
 
-	if (json_object_is_type(o, json_type_boolean))
+	if (o == NULL || (column->how == NOT_0 &&
+	    json_object_get_int64(o) == 0))
+		value = "-";
+	else if (json_object_is_type(o, json_type_boolean))
 		value = json_object_get_boolean(o) ? "yes" : "no";
+	else if (column->how == TIME)
+		value = print_time(text, sizeof(text),
+		    json_object_get_string(o));
+	else if (column->how == PAIRS &&
+	    json_object_is_type(o, json_type_object))
+		value = made = pairs(o);
 	else
-		value = o == NULL ? "-" : json_object_get_string(o);
-	if (column->time && o != NULL)
-		value = print_time(text, sizeof(text), value);
+		value = json_object_get_string(o);
 	table_cell(t, value, PLAIN);
+	free(made);
 }
 
 static void
@@ -163,10 +189,10 @@ users_run(struct ctl *ctl)
 	static const char *const roles[] = { "viewer", "operator", "approver",
 		"admin" };
 	static const struct column columns[] = {
-		{ { "ID", 0, 0 }, "id", false },
-		{ { "ROLE", 0, 0 }, "role", false },
-		{ { "CONFIGURED", 0, 1 }, "configured", false },
-		{ { "NAME", 16, 0 }, "name", false },
+		{ { "ID", 0, 0, false }, "id", AS_IT_IS },
+		{ { "ROLE", 0, 0, false }, "role", AS_IT_IS },
+		{ { "CONFIGURED", 0, 1, false }, "configured", AS_IT_IS },
+		{ { "NAME", 16, 0, false }, "name", AS_IT_IS },
 	};
 	const char *role = ctl_option(ctl, "role"), *cmd;
 	struct json_object *request = talk_op("users");
@@ -210,10 +236,10 @@ static int
 chats_run(struct ctl *ctl)
 {
 	static const struct column columns[] = {
-		{ { "CHAT", 0, 0 }, "chat", false },
-		{ { "THREAD", 0, 0 }, "thread", false },
-		{ { "SUSPENDED", 0, 0 }, "suspended", false },
-		{ { "WAITING", 0, 0 }, "waiting", false },
+		{ { "CHAT", 0, 0, false }, "chat", AS_IT_IS },
+		{ { "THREAD", 0, 0, true }, "thread", NOT_0 },
+		{ { "SUSPENDED", 0, 0, false }, "suspended", AS_IT_IS },
+		{ { "WAITING", 0, 0, true }, "waiting", AS_IT_IS },
 	};
 	const char *cmd = ctl->noperands > 0 ? ctl->operand[0] : "list";
 	struct json_object *request = talk_op("chats");
@@ -280,10 +306,10 @@ silence_run(struct ctl *ctl)
 	static const char *const words[] = { "list", "add", "expire" };
 	static const int operands[] = { 0, 0, 1 };
 	static const struct column columns[] = {
-		{ { "ID", 0, 0 }, "id", false },
-		{ { "ENDS", 0, 0 }, "ends_at", true },
-		{ { "MATCH", 24, 0 }, "match", false },
-		{ { "COMMENT", 16, 0 }, "comment", false },
+		{ { "ID", 0, 0, false }, "id", AS_IT_IS },
+		{ { "ENDS", 0, 0, false }, "ends_at", TIME },
+		{ { "MATCH", 24, 0, false }, "match", PAIRS },
+		{ { "COMMENT", 16, 0, false }, "comment", AS_IT_IS },
 	};
 	const char *cmd = command(ctl, words, operands, nitems(words));
 	struct json_object *request = talk_op("silence");

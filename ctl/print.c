@@ -157,6 +157,12 @@ print_field(const char *text, int width, enum colour colour)
 }
 
 void
+print_indent(int columns)
+{
+	pending += columns > 0 ? columns : 0;
+}
+
+void
 print_line(void)
 {
 	pending = 0;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -21,10 +22,10 @@
 static void
 workers_show(struct json_object *workers)
 {
-	static const struct table_column columns[] = { { "WORKER", 0, 0 },
-		{ "STATE", 0, 0 }, { "PID", 0, 0 }, { "UP", 0, 0 },
-		{ "RESTARTS", 0, 0 }, { "PSS", 0, 0 }, { "CPU", 0, 1 },
-		{ "LAST EXIT", 0, 0 } };
+	static const struct table_column columns[] = { { "WORKER", 0, 0, false },
+		{ "STATE", 0, 0, false }, { "PID", 0, 0, true }, { "UP", 0, 0, true },
+		{ "RESTARTS", 0, 0, true }, { "PSS", 0, 0, true }, { "CPU", 0, 1, true },
+		{ "LAST EXIT", 0, 0, false } };
 	struct table *t = table_new(columns, nitems(columns));
 	struct json_object *w, *last;
 	char text[64];
@@ -182,17 +183,16 @@ const struct verb verb_workers = {
 	.run = workers_run,
 };
 
+/* Its last words have lines of their own: a message, a backtrace. */
 static void
 crash_show(struct json_object *crash)
 {
-	char text[64];
+	const char *words = json_str(crash, "text", NULL);
+	char text[128], age[32], *copy, *rest, *line;
 
 	print_field(print_time(text, sizeof(text),
-	    json_str(crash, "at", NULL)), 19, PLAIN);
-	print_field(json_str(crash, "worker", "?"), 12, PLAIN);
-	snprintf(text, sizeof(text), "%lld",
-	    (long long)json_i64(crash, "pid", 0));
-	print_field(text, 7, PLAIN);
+	    json_str(crash, "at", NULL)), 12, PLAIN);
+	print_field(json_str(crash, "worker", "?"), 10, PLAIN);
 	if (json_path(crash, "signal") != NULL)
 		snprintf(text, sizeof(text), "signal %lld (%s)",
 		    (long long)json_i64(crash, "signal", 0),
@@ -200,16 +200,22 @@ crash_show(struct json_object *crash)
 	else
 		snprintf(text, sizeof(text), "code %lld",
 		    (long long)json_i64(crash, "code", 0));
-	print_field(text, 22, RED);
-	print_age(text, sizeof(text), json_num(crash, "uptime_s", 0));
-	strlcat(text, " old", sizeof(text));
+	print_field(text, 0, RED);
+	snprintf(text, sizeof(text), "pid %lld, after %s",
+	    (long long)json_i64(crash, "pid", 0), print_age(age, sizeof(age),
+	    json_num(crash, "uptime_s", 0)));
 	print_field(text, 0, PLAIN);
 	print_line();
-	if (json_str(crash, "text", NULL) != NULL) {
-		print_field("", 19, PLAIN);
-		print_field(json_str(crash, "text", ""), 0, PLAIN);
+	if (words == NULL || (copy = rest = strdup(words)) == NULL)
+		return;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		if (*line == '\0')
+			continue;
+		print_indent(4);
+		print_field(line, 0, PLAIN);
 		print_line();
 	}
+	free(copy);
 }
 
 static int

@@ -9,7 +9,8 @@
 
 #include "ctl/ctl.h"
 
-#define GAP 2 /* blanks between columns */
+#define GAP 2	    /* blanks between columns */
+#define CUT_LEAST 6 /* columns of a text that still tell something */
 
 struct cell {
 	char *text;
@@ -103,13 +104,15 @@ shrink(struct table *t, int room)
 		for (c = 0; c < t->ncolumns; c++)
 			if (t->columns[c].hide == hide)
 				t->width[c] = -1;
-	if ((left = fit(t, room)) < 0)
-		left = 0;
+	left = fit(t, room);
 	for (c = 0; c < t->ncolumns; c++) {
 		least = t->columns[c].least;
 		if (least == 0 || t->width[c] <= least)
 			continue;
 		more = t->width[c] - least < left ? t->width[c] - least : left;
+		/* Less than the least, before lines break. */
+		if (more < CUT_LEAST - least)
+			more = CUT_LEAST - least;
 		t->width[c] = least + more;
 		left -= more;
 	}
@@ -118,13 +121,18 @@ shrink(struct table *t, int room)
 static void
 row_print(const struct table *t, const struct cell *cells)
 {
+	const char *text;
 	size_t c;
 
-	for (c = 0; c < t->ncolumns; c++)
-		if (t->width[c] != -1)
-			print_field(cells != NULL ? cells[c].text :
-			    t->columns[c].head, t->width[c], cells != NULL ?
-			    cells[c].colour : BOLD);
+	for (c = 0; c < t->ncolumns; c++) {
+		if (t->width[c] == -1)
+			continue;
+		text = cells != NULL ? cells[c].text : t->columns[c].head;
+		if (t->columns[c].right)
+			print_indent(t->width[c] - print_width(text));
+		print_field(text, t->columns[c].right ? 0 : t->width[c],
+		    cells != NULL ? cells[c].colour : BOLD);
+	}
 	print_line();
 }
 

@@ -1,15 +1,20 @@
 """cctgctl: what it sends, what it prints, and its exit codes."""
 
 import base64
+import fcntl
 import json
 import os
+import pty
 import re
 import shlex
 import socket
 import stat
+import struct
 import subprocess
+import termios
 import threading
 import time
+import unicodedata
 
 import pytest
 
@@ -549,6 +554,91 @@ def test_queue_and_history_lists(run, daemon):
         assert run(*args).stdout == none + "\n"
     daemon.answer = lambda r: {"ok": True}
     assert run("queue").returncode == 1
+
+
+def on_terminal(columns, tmp_path, *args):
+    """The lines that a terminal so wide shows, without colours."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ,
+                struct.pack("HHHH", 40, columns, 0, 0))
+    env = {**os.environ, "CCTG_RUNTIME_DIR": str(tmp_path / "run"),
+           "NO_COLOR": "1", "TERM": "xterm"}
+    with subprocess.Popen([CTL, *args], stdin=subprocess.DEVNULL,
+                          stdout=follower, stderr=follower,
+                          env=env) as process:
+        os.close(follower)
+        said = b""
+        try:
+            while part := os.read(leader, 65536):
+                said += part
+        except OSError:
+            pass  # nobody has it open any more
+        assert process.wait(10) in (0, 1)
+    os.close(leader)
+    return said.decode().splitlines()
+
+
+def width(text):
+    """Columns of a text of which some characters take two, or none."""
+    return sum(0 if unicodedata.combining(c) or c == "\ufe0f" else
+               2 if unicodedata.east_asian_width(c) in "WF" else 1
+               for c in text)
+
+
+TITLES = ["short", "The quick brown fox jumps over the lazy dog, twice",
+          "日本語のとても長いタイトルです、日本語のとても長い", "e\u0301" * 60,
+          "🦊 fox 🚀 " * 9]
+
+
+def test_tables_fit_the_terminal(run, daemon, tmp_path):
+    """No line is broken; what goes first is what says least."""
+    ids = [f"019aa0f1-0000-7000-8000-00000000000{i}" for i in range(5)]
+    daemon.answer = lambda r: {"ok": True, **STATUS, "events": [
+        {"id": i, "state": "delivered", "attempts": 12, "title": t,
+         "chat": -1001234567890, "type": "performance_alert",
+         "received_at": "2026-01-02T03:04:05Z", "reason":
+         "rejected by Telegram, in many words" if t == "short" else None}
+        for i, t in zip(ids, TITLES)], "approvals": [
+            {"id": i, "title": t, "asked_at": "2026-01-02T03:04:05Z"}
+            for i, t in zip(ids, TITLES)], "silences": [
+                {"id": 1, "match": {"type": "build_*", "source": "x" * 40},
+                 "ends_at": "2026-01-02T03:04:05Z", "comment": t}
+                for t in TITLES]}
+    for verb in ("queue", "history", "approvals", "silence", "workers"):
+        for columns in (64, 72, 80, 100, 132, 200):
+            lines = on_terminal(columns, tmp_path, verb)
+            assert len(lines) == 1 + (len(STATUS["workers"])
+                                      if verb == "workers" else 5), lines
+            for line in lines:
+                assert width(line) <= columns, (verb, columns, line)
+        if verb in ("queue", "history", "approvals"):
+            for columns in (64, 200):
+                lines = on_terminal(columns, tmp_path, verb)
+                assert [line.split()[0] for line in lines[1:]] == ids
+    narrow, wide = (on_terminal(n, tmp_path, "queue") for n in (80, 250))
+    assert "TYPE" not in narrow[0] and "STATE" in narrow[0]
+    assert "TYPE" in wide[0] and TITLES[1] in wide[2]
+    assert "…" in narrow[2] and "in many words" in wide[1]
+    # What is no terminal gets all, in columns that a script can tell apart.
+    plain = run("queue").stdout.splitlines()
+    for line, title in zip(plain[1:], TITLES):
+        assert title.strip() in line and "performance_alert" in line
+        assert len(re.split(r"  +", line)) >= 7
+    assert re.search("type=build_[*] source=x", run("silence").stdout)
+
+
+def test_crashes_for_people(run, daemon):
+    daemon.answer = lambda r: {"ok": True, "crashes": [
+        {"at": "2026-01-02T03:04:05Z", "worker": "format/0", "pid": 101,
+         "signal": 11, "code": None, "uptime_s": 12.5,
+         "text": "address 0x0\nframe \033[1mone\n"},
+        {"at": "2026-01-02T03:04:05Z", "worker": "queue", "pid": 102,
+         "signal": None, "code": 1, "uptime_s": 0.5, "text": None}]}
+    lines = run("crashes").stdout.splitlines()
+    assert re.search(r"format/0 +signal 11 \(Segmentation fault\)  "
+                     r"pid 101, after 12s$", lines[0]), lines
+    assert lines[1:3] == ["    address 0x0", "    frame ?[1mone"]
+    assert re.search(r"queue +code 1  pid 102, after 0.5s$", lines[3])
 
 
 def test_queue_orders(run, daemon):

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "common/buf.h"
 #include "common/nitems.h"
 #include "workers/analyze/redact.h"
 
@@ -170,7 +171,6 @@ static bool try_whole(struct scan *, const char *);
 static size_t pem_body(const struct scan *, size_t, size_t *);
 static size_t pem_end(struct scan *, size_t);
 static bool pem_continues(struct scan *);
-static int append(char **, size_t *, size_t *, const char *, size_t);
 static bool next_hit(struct scan *, size_t);
 
 /* What to try at a byte, in this order. */
@@ -663,23 +663,6 @@ redact_number(const char *label)
 	return (label_of(label + len, len) == L_PASSWORD);
 }
 
-static int
-append(char **buf, size_t *len, size_t *size, const char *p, size_t n)
-{
-	char *bigger;
-
-	if (*size - *len <= n) {
-		*size = (*size + n) * 2;
-		if ((bigger = realloc(*buf, *size)) == NULL)
-			return (-1);
-		*buf = bigger;
-	}
-	memcpy(*buf + *len, p, n);
-	*len += n;
-	(*buf)[*len] = '\0';
-	return (0);
-}
-
 /* The next secret at or behind i. */
 static bool
 next_hit(struct scan *s, size_t i)
@@ -702,7 +685,7 @@ redact_text(struct redactor *r, const char *p, size_t len, const char *label,
     char **out, size_t *outlen)
 {
 	struct scan s = { .p = p, .len = len };
-	size_t size = 0;
+	struct buf masked = { 0 };
 	bool hit;
 
 	if (trigger[':'] == 0)
@@ -716,25 +699,22 @@ redact_text(struct redactor *r, const char *p, size_t len, const char *label,
 	if (!hit && label != NULL)
 		hit = try_whole(&s, label);
 	for (; hit; hit = next_hit(&s, s.done)) {
-		if (append(out, outlen, &size, p + s.done,
-		    s.hit.start - s.done) == -1 ||
-		    append(out, outlen, &size, s.hit.mask,
-		    strlen(s.hit.mask)) == -1) {
-			free(*out);
-			*out = NULL;
-			return (-1);
-		}
+		buf_add(&masked, p + s.done, s.hit.start - s.done);
+		buf_str(&masked, s.hit.mask);
 		s.done = s.hit.end;
 		r->masked++;
 	}
 	r->pem_open = s.pem_open;
 	r->pem_label = label;
-	if (*out == NULL)
+	if (masked.len == 0 && !masked.failed)
 		return (0);
-	if (append(out, outlen, &size, p + s.done, len - s.done) == -1) {
-		free(*out);
-		*out = NULL;
+	buf_add(&masked, p + s.done, len - s.done);
+	buf_add(&masked, "", 1);
+	if (masked.failed) {
+		buf_free(&masked);
 		return (-1);
 	}
+	*out = masked.p;
+	*outlen = masked.len - 1;
 	return (1);
 }

@@ -6,7 +6,7 @@ EXTRA_DIST += tests/functional/submitlib.py \
 	tests/functional/test_faults_order.py \
 	tests/functional/test_faults_poison.py \
 	tests/functional/test_faults_telegram.py \
-	tests/functional/test_large.py \
+	tests/functional/test_large.py tests/functional/test_metrics.py \
 	tests/functional/test_monitor.py tests/functional/test_path.py \
 	tests/functional/test_queue_events.py tests/functional/test_queue_flood.py \
 	tests/functional/test_sources.py

@@ -58,6 +58,9 @@ def test_flood_to_a_group_arrives_within_digests(tree_for, sim_factory):
     assert delay < 3
     assert limited <= 5
     assert in_digests > count * 0.9
+    counted = metrics(tree)
+    assert counted["cctg_digest_members_total"] == in_digests
+    assert 0 < counted["cctg_digests_total"] <= len(messages)
     # Titles are named, or counted where the text would be too long.
     some = "".join(m["text"] for m in messages.values())
     assert "Title 7" in some

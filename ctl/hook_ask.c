@@ -199,12 +199,13 @@ choices_ask(struct hook *h, const char *tool, struct json_object *input)
 
 	for (i = 0; i < n; i++) {
 		o = json_object_array_get_idx(list, i);
-		struct question q = { .what = "asks",
+		struct question q = {
 			.header = call_clean(json_path(o, "header"),
 			    HEADER_MAX_BYTES),
 			.text = choice_text(o),
 			.options = choice_options(o), .about = list };
 
+		q.what = q.header != NULL ? "asks:" : "asks";
 		json_object_put(answer);
 		answer = question_ask(h, tool, &q, deadline_ms -
 		    clock_mono_ms(), &yes);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/conf.h"
 #include "common/json.h"
 #include "common/nitems.h"
 #include "ctl/ctl.h"
@@ -24,17 +25,21 @@ static const struct {
 	const char *event;
 	bool tools; /* it has a matcher */
 	bool asks;
-	const char *options;
+	bool quiet; /* only if the configuration wants it */
+	const char *options; /* unless the configuration wants it */
 } wanted[] = {
-	{ "PermissionRequest", true, true, "" },
-	{ "Notification", false, false, "" },
-	{ "Stop", false, false, "" },
-	{ "StopFailure", false, false, "" },
-	{ "PostToolUse", true, false, "" },
-	{ "PostToolUseFailure", true, false, "" },
-	{ "UserPromptSubmit", false, false, "" },
+	{ "PermissionRequest", true, true, false, "" },
+	{ "PreToolUse", true, true, true, "" },
+	{ "Notification", false, false, false, "" },
+	{ "Stop", false, false, false, "" },
+	{ "StopFailure", false, false, false, "" },
+	{ "SubagentStop", false, false, true, "" },
+	{ "PostToolUse", true, false, false, "" },
+	{ "PostToolUseFailure", true, false, false, "" },
+	{ "UserPromptSubmit", false, false, false, "" },
+	{ "SessionStart", false, false, true, "" },
 	/* Only withdraws prompts: that a session has ended is no news. */
-	{ "SessionEnd", false, false, " --off SessionEnd" },
+	{ "SessionEnd", false, false, false, " --off SessionEnd" },
 };
 
 static int shape_bad(struct setup *, const char *what);
@@ -63,6 +68,17 @@ changed(struct setup *s, const char *fmt, ...)
 		return;
 	json_object_array_add(s->changes, json_object_new_string(text));
 	free(text);
+}
+
+static bool
+is_on(const struct setup *s, const char *event)
+{
+	size_t i;
+
+	for (i = 0; i < s->on->n; i++)
+		if (strcmp(s->on->v[i], event) == 0)
+			return (true);
+	return (false);
 }
 
 static bool
@@ -142,7 +158,7 @@ event_add(struct setup *s, struct json_object *hooks, size_t row)
 	char *command;
 
 	if (asprintf(&command, "%s hook claude%s", s->command,
-	    wanted[row].options) == -1)
+	    is_on(s, wanted[row].event) ? "" : wanted[row].options) == -1)
 		return;
 	if (wanted[row].tools)
 		talk_add(entry, "matcher", "*");
@@ -210,7 +226,8 @@ settings_hooks(struct setup *s, struct json_object *doc)
 		json_object_object_add(doc, "hooks", hooks);
 	}
 	for (i = 0; !s->remove && i < nitems(wanted); i++)
-		if (!stays[i])
+		if (!stays[i] && (!wanted[i].quiet ||
+		    is_on(s, wanted[i].event)))
 			event_add(s, hooks, i);
 	if (s->remove && json_object_array_length(s->changes) > before &&
 	    json_object_object_length(hooks) == 0)
@@ -218,27 +235,34 @@ settings_hooks(struct setup *s, struct json_object *doc)
 	return (0);
 }
 
-static struct json_object *
-server_make(struct setup *s)
+/* The server as it is to be; what else people have given it stays. */
+static bool
+server_change(struct setup *s, struct json_object *server)
 {
-	struct json_object *server = json_object_new_object();
-	struct json_object *args = json_object_new_array();
+	struct json_object *args = json_object_new_array(), *have = NULL;
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(s->args); i++)
 		json_object_array_add(args, json_object_get(
 		    json_object_array_get_idx(s->args, i)));
 	json_object_array_add(args, json_object_new_string("mcp"));
-	talk_add(server, "type", "stdio");
+	json_object_object_get_ex(server, "args", &have);
+	if (strcmp(json_str(server, "command", ""), s->program) == 0 &&
+	    json_object_equal(have, args)) {
+		json_object_put(args);
+		return (false);
+	}
+	if (!json_object_object_get_ex(server, "type", NULL))
+		talk_add(server, "type", "stdio");
 	talk_add(server, "command", s->program);
 	json_object_object_add(server, "args", args);
-	return (server);
+	return (true);
 }
 
 int
 settings_mcp(struct setup *s, struct json_object *doc)
 {
-	struct json_object *servers = NULL, *server = NULL, *ours;
+	struct json_object *servers = NULL, *server = NULL;
 
 	if (!json_object_is_type(doc, json_type_object))
 		return (shape_bad(s, "the document"));
@@ -261,15 +285,15 @@ settings_mcp(struct setup *s, struct json_object *doc)
 		changed(s, "mcpServers: without " SERVER);
 		return (0);
 	}
-	if (server != NULL && strcmp(json_str(server, "command", ""),
-	    s->program) == 0)
-		return (0);
 	if (servers == NULL) {
 		servers = json_object_new_object();
 		json_object_object_add(doc, "mcpServers", servers);
 	}
-	ours = server_make(s);
-	json_object_object_add(servers, SERVER, ours);
-	changed(s, "mcpServers." SERVER ": %s mcp", s->command);
+	if (server == NULL) {
+		server = json_object_new_object();
+		json_object_object_add(servers, SERVER, server);
+	}
+	if (server_change(s, server))
+		changed(s, "mcpServers." SERVER ": %s mcp", s->command);
 	return (0);
 }

@@ -114,6 +114,7 @@ setup_prepare(struct ctl *ctl, struct setup *s)
 	s->args = json_object_new_array();
 	s->changes = json_object_new_array();
 	s->remove = ctl_option(ctl, "remove") != NULL;
+	s->on = &where_conf(ctl)->hooks_on;
 	s->ask_s = (int)(where_conf(ctl)->hooks_timeout_ms / 1000) +
 	    ASK_MORE_S;
 	argument_add(ctl, s, "--config", ctl->config);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct conf_list;
 struct json_object;
 
 struct setup {
@@ -14,6 +15,7 @@ struct setup {
 	const char *program; /* its path */
 	struct json_object *args; /* of the program before the verb, strings */
 	int ask_s; /* how long a hook may take that asks people */
+	const struct conf_list *on; /* hooks that are quiet by default */
 	bool remove;
 	struct json_object *changes; /* what was changed, texts */
 	char error[256];	     /* when it fails */

@@ -373,7 +373,7 @@ def test_questions_of_claude_are_answered(run, queue, name):
         **CHOICE["tool_input"], "answers": {
             "Which database?": "No database", "Which parts?": "Ship, Dock"}}
     first, second = queue.events()
-    assert first["title"] == "shop: Claude asks Database"
+    assert first["title"] == "shop: Claude asks: Database"
     assert first["data"]["options"] == ["SQLite", "No database"]
     assert first["data"]["approval_prompt"] == (
         "Which database?\n\n• SQLite: one file\n"

@@ -147,6 +147,40 @@ def test_tuned_hooks_stay_and_moved_ones_go(run, settings):
         {"hooks": [{"type": "command", "command": "other"}]}]}}
 
 
+def test_what_the_configuration_wants_is_called(run, tmp_path, settings):
+    """Hooks that are quiet by default are registered when they are on."""
+    conf = tmp_path / "cctgd.conf"
+    conf.write_text('hooks { on = {"SubagentStop", "SessionEnd", '
+                    '"PreToolUse", "idle_prompt"} }')
+    assert run("--config", conf, "setup", "claude").returncode == 0
+    doc = json.loads(settings.read_text())
+    assert set(ours(doc)) == WANTED | {"SubagentStop", "PreToolUse"}
+    assert not [c for c in ours(doc).values() if "--o" in c]
+    assert doc["hooks"]["PreToolUse"][0]["hooks"][0]["timeout"] == 660
+    conf.write_text("")
+    out = run("--config", conf, "setup", "claude")
+    assert out.stdout == "nothing to change\n"  # people may have tuned it
+
+
+def test_the_server_follows(run, tmp_path, settings):
+    """What people have given it stays; a part that is not ours is none."""
+    path = tmp_path / ".claude.json"
+    run("setup", "claude")
+    doc = json.loads(path.read_text())
+    doc["mcpServers"]["cctg"]["env"] = {"TZ": "UTC"}
+    path.write_text(json.dumps(doc))
+    (tmp_path / "c.conf").write_text("")
+    assert run("--config", tmp_path / "c.conf", "setup",
+               "claude").returncode == 0
+    assert json.loads(path.read_text())["mcpServers"]["cctg"] == {
+        "type": "stdio", "command": CTL,
+        "args": ["--config", str(tmp_path / "c.conf"), "mcp"],
+        "env": {"TZ": "UTC"}}
+    path.write_text('{"mcpServers":{"cctg":"x"}}')
+    assert run("setup", "claude").returncode == 1
+    assert path.read_text() == '{"mcpServers":{"cctg":"x"}}'
+
+
 def test_dry_run(run, tmp_path, settings):
     settings.write_text(json.dumps(OTHERS))
     out = run("setup", "claude", "--dry-run")

@@ -89,6 +89,7 @@
 	V(telegram_errors, "code", TELEGRAM_ERRORS,                            \
 	    "Calls that failed, by error")                                     \
 	G(telegram_state, "0 off, 1 connected, 2 degraded, 3 down")            \
+	G(telegram_token_refused, "1: Telegram refuses the bot token")         \
 	G(telegram_poller, "0 off, 1 polling, 2 conflict")                     \
 	G(telegram_last_update_ms, "When the last update came, wall ms")       \
 	G(telegram_inflight, "Requests under way")                             \

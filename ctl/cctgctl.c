@@ -34,6 +34,7 @@ static void options_read(struct ctl *, int *, char ***,
     const struct verb_option *);
 static void option_take(struct ctl *, const struct verb_option *,
     const char *value);
+static void failure_print(const char *, enum ctl_exit);
 static void help_all(FILE *);
 static void help_verb(FILE *, const struct verb *);
 
@@ -128,6 +129,9 @@ options_read(struct ctl *ctl, int *argc, char ***argv,
 		if (c == ':')
 			ctl_usage(ctl, "%s needs a value",
 			    (*argv)[optind - 1]);
+		if (c == '?' && optopt >= '0' && optopt <= '9')
+			ctl_usage(ctl, "-- must stand before a negative "
+			    "number");
 		if (c == '?')
 			ctl_usage(ctl, "there is no option %s",
 			    (*argv)[optind - 1]);
@@ -211,10 +215,23 @@ ctl_option_count(struct ctl *ctl, const char *name, int64_t def)
 	return (n);
 }
 
+/* What --json prints of a verb that failed. */
+static void
+failure_print(const char *text, enum ctl_exit code)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "ok", json_object_new_boolean(false));
+	json_object_object_add(o, "error", json_object_new_string(text));
+	json_object_object_add(o, "exit", json_object_new_int(code));
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+	    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
 void
 ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fmt, ...)
 {
-	struct json_object *o;
 	char text[1024];
 	va_list ap;
 
@@ -224,15 +241,8 @@ ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (ctl->json) {
-		o = json_object_new_object();
-		json_object_object_add(o, "ok", json_object_new_boolean(false));
-		json_object_object_add(o, "error",
-		    json_object_new_string(text));
-		json_object_object_add(o, "exit", json_object_new_int(code));
-		puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
-		    JSON_C_TO_STRING_NOSLASHESCAPE));
-	}
+	if (ctl->json)
+		failure_print(text, code);
 	fflush(stdout);
 	if (!ctl->json || code == XC_USAGE)
 		fprintf(stderr, "cctgctl: %s\n", text);
@@ -242,21 +252,25 @@ ctl_fail(const struct ctl *ctl, enum ctl_exit code, const char *fmt, ...)
 void
 ctl_usage(const struct ctl *ctl, const char *fmt, ...)
 {
+	bool hook = ctl->verb != NULL && ctl->verb->hook;
+	char text[1024];
 	va_list ap;
 
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (ctl->json && !hook)
+		failure_print(text, XC_USAGE);
 	fputs("cctgctl: ", stderr);
 	if (ctl->verb != NULL)
 		fprintf(stderr, "%s: ", ctl->verb->name);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s\n", text);
 	if (ctl->verb != NULL)
 		fprintf(stderr, "usage: cctgctl %s %s\n", ctl->verb->name,
 		    ctl->verb->operands);
 	fputs("See cctgctl help.\n", stderr);
 	/* For an agent, 2 would be a decision: the call is blocked. */
-	exit(ctl->verb != NULL && ctl->verb->hook ? XC_FAILED : XC_USAGE);
+	exit(hook ? XC_FAILED : XC_USAGE);
 }
 
 static void

@@ -270,6 +270,10 @@ talk_check(struct ctl *ctl, struct json_object *answer)
 
 	if (code == XC_OK)
 		return;
+	/* Some values only the daemon can judge. */
+	if (json_i64(answer, "code", 0) == EX_DATAERR && code == XC_FAILED &&
+	    ctl_option(ctl, field) != NULL && !ctl->verb->hook)
+		ctl_usage(ctl, "--%s: %s", field, text);
 	if (*field != '\0' && code == XC_FAILED)
 		ctl_fail(ctl, code, "%s: %s", field, text);
 	ctl_fail(ctl, code, "%s", text);

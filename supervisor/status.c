@@ -214,6 +214,8 @@ status_degraded(void)
 	if (w != NULL && w->state == WS_READY &&
 	    gauge(PC_QUEUE, M_queue_accepting) == 0)
 		return ("the store refuses events");
+	if (gauge(PC_TELEGRAM, M_telegram_token_refused) == 1)
+		return ("Telegram refuses the bot token");
 	if (gauge(PC_TELEGRAM, M_telegram_state) == 3)
 		return ("Telegram cannot be reached");
 	if (gauge(PC_TELEGRAM, M_telegram_poller) == 2)

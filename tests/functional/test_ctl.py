@@ -91,6 +91,15 @@ def test_wrong_usage_exits_2(run, daemon):
     assert daemon.requests == []
 
 
+def test_wrong_usage_said_nothing_in_json(run):
+    for args in (("--json", "mode", "loud"), ("mode", "loud", "--json"),
+                 ("--json", "nonsense"), ("send", "--json", "--ttl", "soon")):
+        out = run(*args)
+        failure = json.loads(out.stdout)
+        assert out.returncode == failure["exit"] == 2 and out.stderr
+        assert not failure["ok"] and failure["error"]
+
+
 def test_manual_has_every_verb_and_option(run):
     page = (SOURCE / "man/cctgctl.1").read_text()
     for verb in verbs(run):

@@ -288,13 +288,21 @@ def test_silence(ctl, sim):
     one, = json.loads(ctl("silence", "--json"))["silences"]
     ctl("silence", "expire", one["id"])
     ctl("silence", "expire", one["id"], code=4)
-    ctl("silence", "add", "--match", "colour=red", "--for", "1h", code=1)
+    ctl("silence", "add", "--match", "colour=red", "--for", "1h", code=2)
 
 
 def test_chats(ctl, sim):
     ctl("send", "hello", "--wait=10")
     assert str(USER) in ctl("chats")
     ctl("chats", "resume", USER)
+    ctl("chats", "resume", "--", "-100123", code=4)
+
+
+def test_values_that_only_the_daemon_can_judge_exited_1(ctl):
+    ctl("queue", "--state", "asleep", code=2)
+    failure = json.loads(ctl("--json", "queue", "--state", "asleep", code=2))
+    assert not failure["ok"] and failure["exit"] == 2
+    assert "state" in failure["error"]
 
 
 def test_run_is_told(ctl, sim):

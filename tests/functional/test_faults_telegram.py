@@ -239,6 +239,7 @@ def test_refused_token_keeps_the_queue(tree, sim):
         # A poll may have found it out before the first event was there.
         wait_for(lambda: tree.status()["state"] == "degraded" and
                  tree.status()["queue"]["pending"] > 0)
+        assert "refuses the bot token" in tree.status()["reason"]
         assert TOKEN not in tree.log()
         sim.clear_faults()
         queue = wait_empty(tree, 60)

@@ -133,10 +133,15 @@ judge_workers(const struct view *v, struct health *h)
 static void
 judge_telegram(const struct view *v, struct health *h)
 {
-	if (view_gauge(v, PC_TELEGRAM, M_telegram_state, 0, 3) == TELEGRAM_DOWN)
-		issue(h, DEGRADED, "check the network, telegram.api_url and "
-		    "the bot token; events are kept meanwhile",
-		    "Telegram cannot be reached or refuses the token");
+	if (view_gauge(v, PC_TELEGRAM, M_telegram_token_refused, 0, 1) == 1)
+		issue(h, DEGRADED, "put the right token where it is read "
+		    "from, and reload; events are kept meanwhile",
+		    "Telegram refuses the bot token");
+	else if (view_gauge(v, PC_TELEGRAM, M_telegram_state, 0, 3) ==
+	    TELEGRAM_DOWN)
+		issue(h, DEGRADED, "check the network and telegram.api_url; "
+		    "events are kept meanwhile",
+		    "Telegram cannot be reached");
 	if (view_gauge(v, PC_TELEGRAM, M_telegram_poller, 0, 2) ==
 	    POLLER_CONFLICT)
 		issue(h, DEGRADED, "stop the other program, or give one of "

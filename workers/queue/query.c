@@ -447,11 +447,12 @@ query_chats(struct query *q)
 	struct json_object *o, *list = json_object_new_array(), *e;
 	int64_t id = json_i64(q->request, "chat", 0);
 	bool resume = strcmp(json_str(q->request, "cmd", "list"), "resume")
-	    == 0;
+	    == 0, known = id == 0;
 
 	for (struct chat *c = chat_first(); c != NULL; c = chat_next(c)) {
 		if (c->chat_id == 0)
 			continue;
+		known = known || id == c->chat_id;
 		if (resume && c->suspended && (id == 0 || id == c->chat_id))
 			chat_resume(c);
 		e = json_object_new_object();
@@ -462,6 +463,11 @@ query_chats(struct query *q)
 		query_add_i64(e, "waiting", c->lane[0].open + c->lane[1].open +
 		    c->lane[2].open);
 		json_object_array_add(list, e);
+	}
+	if (resume && !known) {
+		json_object_put(list);
+		query_error(q, EX_NOINPUT, "no such chat", "chat");
+		return;
 	}
 	o = query_new_answer(true);
 	json_object_object_add(o, "chats", list);

@@ -427,6 +427,7 @@ token_set(enum token_state s)
 		health.refusals = 0;
 	}
 	health.token = s;
+	metric_set(M_telegram_token_refused, s == TOKEN_BAD);
 	if (!started)
 		return;
 	api_token_state(api, s);

@@ -45,6 +45,9 @@ static const struct hook_event claude_events[] = {
 	{ "SubagentStop", NULL, HOOK_TELLS | HOOK_QUIET, INFO,
 	    "has a sub-agent that finished", { "agent_type",
 	    "last_assistant_message" }, NULL },
+	/* The same session, after its memory was put in order. */
+	{ "SessionStart", "compact", HOOK_TELLS | HOOK_QUIET, INFO,
+	    "goes on", { "source" }, NULL },
 	{ "SessionStart", NULL, HOOK_TELLS, INFO, "has started", { "source" },
 	    NULL },
 	{ "SessionEnd", NULL, HOOK_TELLS | HOOK_SETTLES_ALL, INFO,
@@ -147,7 +150,8 @@ agent_session(struct json_object *payload)
 const char *
 agent_kind(struct json_object *payload)
 {
-	return (json_str(payload, "notification_type", ""));
+	return (json_str(payload, strcmp(json_str(payload, "hook_event_name",
+	    ""), "SessionStart") == 0 ? "source" : "notification_type", ""));
 }
 
 static struct json_object *

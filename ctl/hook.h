@@ -81,7 +81,7 @@ enum hook_does {
 
 struct hook_event {
 	const char *name;
-	const char *kind; /* of a notification; NULL: any other */
+	const char *kind; /* of a notification or start; NULL: any other */
 	unsigned does;
 	const char *type;  /* of the event */
 	const char *title; /* behind the agent's name */
@@ -109,7 +109,7 @@ const struct hook_event *agent_event(const struct agent *,
     struct json_object *payload);
 /* "" if the payload does not say it. */
 const char *agent_session(struct json_object *payload);
-/* The type of a notification; likewise. */
+/* The type of a notification, or how a session has started; likewise. */
 const char *agent_kind(struct json_object *payload);
 
 /* -- call.c -- */

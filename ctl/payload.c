@@ -154,6 +154,8 @@ session_name(const struct hook *h)
 	char *name = payload_text(h, "session_name");
 	struct json_object *id;
 
+	if (name == NULL) /* Claude tells it at the start */
+		name = payload_text(h, "session_title");
 	if (name != NULL)
 		return (name);
 	id = json_object_new_string(h->session);

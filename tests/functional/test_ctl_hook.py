@@ -271,7 +271,8 @@ def test_noise(run, queue):
     idle = payload("Notification", notification_type="idle_prompt",
                    message="Claude is waiting for your input")
     sub = payload("SubagentStop", agent_type="Explore")
-    for text in (idle, sub, payload("UserPromptSubmit", prompt="x"),
+    compact = payload("SessionStart", source="compact")
+    for text in (idle, sub, compact, payload("UserPromptSubmit", prompt="x"),
                  payload("PostToolUse", **CALL)):
         assert run("hook", "claude", stdin=text).returncode == 0
     assert queue.events() == []
@@ -283,6 +284,14 @@ def test_noise(run, queue):
     assert queue.daemon.requests[-1]["to"] == "ops"
     run("hook", "claude", "--off", "Stop", stdin=payload("Stop"))
     assert len(queue.events()) == 2
+    run("hook", "claude", "--on", "compact", stdin=compact)
+    assert queue.events()[2]["title"] == "shop: Claude goes on"
+    run("hook", "claude", stdin=payload("SessionStart", source="resume",
+                                        session_title="Ship 1.2"))
+    assert queue.events()[3]["data"]["session"] == "Ship 1.2"
+    run("hook", "claude", "--off", "resume",
+        stdin=payload("SessionStart", source="resume"))
+    assert len(queue.events()) == 4
 
 
 def test_noise_rules_are_configuration(run, queue, tmp_path):

@@ -58,6 +58,7 @@
 	C(store_commits, "Transactions committed")                             \
 	C(store_commit_errors, "Transactions that failed")                     \
 	G(store_bytes, "Size of the store in bytes")                           \
+	G(store_damaged, "Was it damaged, and the old file is still there?")   \
 	G(queue_pending, "Deliveries waiting")                                 \
 	G(queue_inflight, "Deliveries being worked on")                        \
 	G(queue_delivered, "Events delivered, total of the store")             \

@@ -48,7 +48,8 @@ struct slot {
 	/* metrics */
 	_Atomic uint64_t cell[NMETRICCELLS];
 	struct slot_link link[SLOT_LINKS];
-	char note[128]; /* what the worker says about itself: bot name */
+	char note[256]; /* what the worker says about itself: the bot's name,
+			 * that the store was damaged */
 };
 
 /* Worker states, as shown.  S(NAME, "name"). */

@@ -24,6 +24,8 @@
 
 static struct json_object *status_worker(struct worker *);
 static struct json_object *status_last_exit(const struct last_exit *);
+static bool status_notices(char *, size_t);
+static const char *status_note(enum process_class, char *, size_t);
 static struct json_object *status_queue(void);
 static struct json_object *status_telegram(void);
 static struct json_object *status_redis(void);
@@ -36,6 +38,7 @@ status_json(void)
 {
 	struct json_object *s = json_object_new_object();
 	const char *degraded = status_degraded();
+	char notice[1024];
 
 	status_put(s, "schema", json_object_new_int(1));
 	status_put(s, "version", json_object_new_string(PACKAGE_VERSION));
@@ -44,8 +47,8 @@ status_json(void)
 	    degraded != NULL ? "degraded" : "ok"));
 	if (degraded != NULL)
 		status_put(s, "reason", json_object_new_string(degraded));
-	if (sup.notice != NULL)
-		status_put(s, "notice", json_object_new_string(sup.notice));
+	if (status_notices(notice, sizeof(notice)))
+		status_put(s, "notice", json_object_new_string(notice));
 	status_put(s, "uptime_s", status_seconds(
 	    clock_mono_ms() - sup.started_ms));
 	status_put(s, "mode", gauge_word(PC_QUEUE, M_queue_mode));
@@ -55,6 +58,32 @@ status_json(void)
 	status_put(s, "telegram", status_telegram());
 	status_put(s, "redis", status_redis());
 	return (s);
+}
+
+/* What is worth mentioning though all works: of ours, and of the store. */
+static bool
+status_notices(char *text, size_t size)
+{
+	char store[512];
+
+	(void)status_note(PC_QUEUE, store, sizeof(store));
+	snprintf(text, size, "%s%s%s", sup.notice != NULL ? sup.notice : "",
+	    sup.notice != NULL && store[0] != '\0' ? "; " : "", store);
+	return (text[0] != '\0');
+}
+
+/* What a worker says about itself, made harmless; returns buf. */
+static const char *
+status_note(enum process_class class, char *buf, size_t size)
+{
+	char raw[sizeof(((struct slot *)NULL)->note)];
+	struct worker *w = tree_find_index(class, 0);
+
+	raw[0] = '\0';
+	if (w != NULL && w->slot != NULL)
+		memcpy(raw, w->slot->note, sizeof(raw));
+	log_escape(buf, size, raw, strnlen(raw, sizeof(raw)));
+	return (buf);
 }
 
 struct json_object *
@@ -154,8 +183,7 @@ static struct json_object *
 status_telegram(void)
 {
 	struct json_object *o = json_object_new_object();
-	struct worker *w = tree_find_index(PC_TELEGRAM, 0);
-	char raw[sizeof(((struct slot *)NULL)->note)], bot[256];
+	char bot[512];
 	char at[RFC3339_SIZE];
 	int64_t last_ms = gauge(PC_TELEGRAM, M_telegram_last_update_ms);
 	bool down = status_down(PC_TELEGRAM);
@@ -164,12 +192,8 @@ status_telegram(void)
 	    gauge_word(PC_TELEGRAM, M_telegram_state));
 	status_put(o, "poller", down ? json_object_new_string("off") :
 	    gauge_word(PC_TELEGRAM, M_telegram_poller));
-	raw[0] = '\0';
-	if (w != NULL && w->slot != NULL)
-		memcpy(raw, w->slot->note, sizeof(raw));
-	log_escape(bot, sizeof(bot), raw, strnlen(raw, sizeof(raw)));
-	status_put(o, "bot",
-	    bot[0] != '\0' ? json_object_new_string(bot) : NULL);
+	status_put(o, "bot", *status_note(PC_TELEGRAM, bot, sizeof(bot)) !=
+	    '\0' ? json_object_new_string(bot) : NULL);
 	status_put(o, "last_update", last_ms > 0 ? json_object_new_string(
 	    clock_rfc3339(at, sizeof(at), last_ms)) : NULL);
 	return (o);

@@ -1,7 +1,9 @@
 """The store within the whole tree: damage, a newer schema, a failing disk."""
 
 import json
+import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
 
@@ -89,6 +91,87 @@ def test_damaged_header_loses_nothing(make, sim):
     assert "20 events and 20 deliveries recovered" in tree.log()
     send(tree, "after it")
     sim.wait_messages(1, chat=USER, text="after it")
+
+
+def wal(tree):
+    return database(tree).with_name("queue.db-wal")
+
+
+def pages(path, *numbers):
+    """Overwrite these pages."""
+    with open(path, "r+b") as f:
+        for n in numbers:
+            f.seek(n * 4096)
+            f.write(b"\xa5" * 4096)
+
+
+# What happens to the files while nobody runs; is it seen; is all that was
+# committed still to be found?
+DAMAGES = {
+    "first page": (lambda t: pages(database(t), 0), True, True),
+    "every eighth page": (lambda t: pages(database(t), *range(
+        4, database(t).stat().st_size // 4096, 8)), True, False),
+    "half of it": (lambda t: os.truncate(
+        database(t), database(t).stat().st_size // 8192 * 4096), True, False),
+    "nothing left": (lambda t: os.truncate(database(t), 0), True, False),
+    "garbage": (lambda t: database(t).write_bytes(bytes(range(256)) * 400),
+                True, False),
+    "gone": (lambda t: database(t).unlink(), False, False),
+    "no WAL": (lambda t: wal(t).unlink(), False, False),
+    "garbage in the WAL": (lambda t: wal(t).write_bytes(b"\x5a" * 100000),
+                           False, False),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_daemon_starts_with_a_damaged_store(make, sim, name):
+    """It says so until the old file is removed, and takes and delivers."""
+    damage, seen, whole = DAMAGES[name]
+    tree = make(url="http://127.0.0.1:9")  # nobody is there: all stay queued
+    ids = [f"before-{i}." for i in range(200)]
+    for i in ids:
+        tree.send(type="info_notification", title=i, event_id=i,
+                  description="d" * 300)
+    if "WAL" in name:
+        # An orderly end leaves none, and a new queue would write it.
+        pid = tree.pid("queue")
+        tree.process.send_signal(signal.SIGSTOP)
+        os.kill(pid, signal.SIGKILL)
+        tree.stop(signal.SIGKILL)
+        assert wal(tree).stat().st_size > 4096
+    else:
+        tree.stop()
+    damage(tree)
+    tree = make()
+    assert tree.ctl("status")[0] == 0
+    status = tree.status()
+    assert status["state"] == "ok"
+    send(tree, "after-it.")
+    sim.wait_messages(1, chat=USER, text="after-it.")
+    tree.wait_settled(60)
+    if whole:
+        assert len(sim.messages(chat=USER, text="before-", limit=1000)) == 200
+    if not seen:
+        assert "notice" not in status or "damaged" not in status["notice"]
+        assert not set_aside(tree)
+        return
+    aside, = set_aside(tree)
+    assert "the store was damaged" in status["notice"]
+    assert aside.name in status["notice"]
+    told, = sim.messages(chat=USER, text="The store was damaged")
+    assert aside.name in told["text"]
+    assert tree.ctl("queue", "list")[0] == 0
+    out = subprocess.run(
+        [str(build_dir() / "cctgctl"), "--config", str(tree.conf), "status"],
+        text=True, capture_output=True, timeout=60, env=tree.env, check=True)
+    assert "the store was damaged" in out.stdout
+    # Whoever removes the file has seen it.
+    for path in aside.parent.glob("queue.db.damaged-*"):
+        path.unlink()
+    pid = tree.kill("queue")
+    tree.wait_replaced("queue", pid)
+    wait_for(lambda: "damaged" not in tree.status().get("notice", ""))
+    assert len(sim.messages(chat=USER, text="The store was damaged")) == 1
 
 
 def test_garbage_for_a_database(make, sim):

@@ -1,10 +1,10 @@
 /*
- * What the supervisor has to tell people: that a worker crashes again and
- * again, and that it does so no more.  It comes as a control message and
- * becomes an event of our own, routed as any other.
+ * What we ourselves have to tell people, as events routed as any other.  The
+ * id of each is made from what it tells, so that it is told once.
  *
- * The supervisor repeats itself to each new queue; the id of the event tells
- * what was accepted before.
+ * The supervisor says that a worker crashes again and again, and that it does
+ * so no more; it repeats itself to each new queue.  And the store may have
+ * been damaged: status says so, too, for as long as its old file is kept.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +13,14 @@
 #include <json-c/json.h>
 
 #include "common/log.h"
+#include "common/metrics.h"
+#include "common/scoreboard.h"
 #include "workers/queue/queue.h"
 
-static void alert_event(const char *id, bool over, const char *worker,
+static void alert_worker(const char *id, bool over, const char *worker,
     const char *how);
+static void alert_event(const char *id, enum severity, const char *title,
+    const char *text);
 
 enum link_verdict
 alert_tell(const struct frame *f)
@@ -37,7 +41,7 @@ alert_tell(const struct frame *f)
 		snprintf(id, sizeof(id), "cctg-%s-%s-%lld",
 		    over ? "stable" : "throttled", worker,
 		    (long long)began_ms);
-		alert_event(id, over, worker, how);
+		alert_worker(id, over, worker, how);
 	}
 	free(worker);
 	free(how);
@@ -45,10 +49,8 @@ alert_tell(const struct frame *f)
 }
 
 static void
-alert_event(const char *id, bool over, const char *worker, const char *how)
+alert_worker(const char *id, bool over, const char *worker, const char *how)
 {
-	const char *type = over ? "info_notification" : "alert_notification";
-	struct json_object *o = json_object_new_object();
 	char title[96], text[512];
 
 	snprintf(title, sizeof(title), "Worker %s is %s", worker,
@@ -60,6 +62,45 @@ alert_event(const char *id, bool over, const char *worker, const char *how)
 		snprintf(text, sizeof(text), "It crashed too often and is "
 		    "started every 4 s only. The last time it %s. See "
 		    "cctgctl crashes and the log.", how);
+	alert_event(id, over ? SEV_LOW : SEV_HIGH, title, text);
+}
+
+void
+alert_damage(void)
+{
+	const char *damaged = store_damaged(queue.store);
+	char name[128], id[192], text[640];
+
+	if (damaged != NULL && !store_damage_kept(queue.store, name,
+	    sizeof(name))) {
+		log_notice("store: %s has gone; no longer shown as damaged",
+		    name);
+		if (store_forget_damage(queue.store) == -1)
+			fatal("store");
+		commit_soon();
+		damaged = NULL;
+	}
+	metric_set(M_store_damaged, damaged != NULL);
+	snprintf(text, sizeof(text), "the store was %s",
+	    damaged == NULL ? "" : damaged);
+	slot_note(damaged == NULL ? "" : text);
+	if (damaged == NULL)
+		return;
+	snprintf(id, sizeof(id), "cctg-%s", name);
+	strlcat(text, ". What could not be read is not delivered. Remove the "
+	    "file from state_dir when it is needed no more.", sizeof(text));
+	text[0] = 'T';
+	alert_event(id, SEV_HIGH, "The store was damaged", text);
+}
+
+static void
+alert_event(const char *id, enum severity severity, const char *title,
+    const char *text)
+{
+	const char *type = severity == SEV_HIGH ? "alert_notification" :
+	    "info_notification";
+	struct json_object *o = json_object_new_object();
+
 	if (o == NULL)
 		fatal("alert");
 	json_object_object_add(o, "type", json_object_new_string(type));
@@ -68,6 +109,6 @@ alert_event(const char *id, bool over, const char *worker, const char *how)
 	json_object_object_add(o, "description",
 	    json_object_new_string(text));
 	accept_own(id, type, title, json_object_to_json_string(o), "",
-	    over ? SEV_LOW : SEV_HIGH);
+	    severity);
 	json_object_put(o);
 }

@@ -120,6 +120,8 @@ archive_step(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what, (void)arg;
 	if (!commit_failing()) {
+		if (store_damaged(queue.store) != NULL)
+			alert_damage();
 		busy = archive_ask();
 		pruned = store_prune(queue.store, &queue.prune,
 		    clock_wall_ms(), PRUNE_EVENTS, false);

@@ -166,6 +166,7 @@ queue_start(void)
 	response_load();
 	update_start();
 	archive_init();
+	alert_damage();
 	final_gauges();
 	sched_wake_all();
 	return (0);

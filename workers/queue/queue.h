@@ -3,7 +3,7 @@
  *
  *	queue.c	   life of the worker, configuration, who handles a message
  *	accept.c   events from intake: chats, store, answer when durable
- *	alert.c	   events of our own about workers that crash
+ *	alert.c	   events of our own: workers that crash, a damaged store
  *	commit.c   group commit, and what may happen only after it
  *	chat.c	   chats, their lanes, loading from the store
  *	sched.c	   which job goes next, and when to look again
@@ -213,6 +213,8 @@ void accept_own(const char *id, const char *type, const char *title,
 
 /* alert.c */
 enum link_verdict alert_tell(const struct frame *); /* SUP_ALERT_TELL */
+/* Say whether the store was damaged; now and then, as the old file may go. */
+void alert_damage(void);
 
 /* commit.c */
 void commit_init(void);

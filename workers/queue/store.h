@@ -131,6 +131,9 @@ void store_close(struct store *);
 /* NULL, or what happened to the store: "damaged at …, set aside as …, 12
  * events recovered".  Stays until store_forget_damage(). */
 const char *store_damaged(const struct store *);
+/* Is the file that was set aside still there?  Fills its name; false, too,
+ * when nothing was. */
+bool store_damage_kept(const struct store *, char *name, size_t);
 int store_forget_damage(struct store *);
 /* Damage was met while running; only store_open() can repair it, so the
  * process should end. */

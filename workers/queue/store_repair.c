@@ -32,6 +32,7 @@
 #include "workers/queue/store_int.h"
 
 #define SALVAGE_TRIES 3
+#define NAMED_BEFORE "; set aside as " /* in what META_DAMAGED says */
 
 /* The mark: one line with this name for each try. */
 struct mark {
@@ -302,7 +303,7 @@ note_damage(struct store *fresh, const char *name, int64_t events,
 {
 	char text[256], when[RFC3339_SIZE];
 
-	snprintf(text, sizeof(text), "damaged, found %s; set aside as %s; %"
+	snprintf(text, sizeof(text), "damaged, found %s" NAMED_BEFORE "%s; %"
 	    PRId64 " events and %" PRId64 " deliveries recovered",
 	    clock_rfc3339(when, sizeof(when), clock_wall_ms()), name, events,
 	    deliveries);
@@ -311,6 +312,22 @@ note_damage(struct store *fresh, const char *name, int64_t events,
 	    store_put_meta(fresh, META_ORPHANS, "1") == -1)
 		return (-1);
 	return (store_commit(fresh));
+}
+
+bool
+store_damage_kept(const struct store *st, char *name, size_t size)
+{
+	const char *from = strstr(st->damaged, NAMED_BEFORE);
+	char path[sizeof(st->path) + 256];
+
+	if (from == NULL)
+		return (false);
+	from += strlen(NAMED_BEFORE);
+	if (strlcpy(name, from, size) >= size)
+		return (false);
+	name[strcspn(name, ";/")] = '\0';
+	snprintf(path, sizeof(path), "%s/%s", st->dir, name);
+	return (access(path, F_OK) == 0 || errno != ENOENT);
 }
 
 static int

@@ -125,6 +125,30 @@ test_probe_that_never_began_leaves_room_for_another(void **state)
 	assert_true(breaker_admit(&b, now, &wait_ms));
 }
 
+/* A hint ends the backoff, not more: the next request is the probe. */
+static void
+test_a_hint_hurries_the_probe(void **state)
+{
+	(void)state;
+	breaker_init(&b);
+	breaker_hurry(&b, 5);
+	assert_int_equal(b.state, BREAKER_CLOSED);
+	for (int i = 0; i < BREAKER_FAILURES; i++)
+		(void)breaker_result(&b, false, 10);
+	assert_false(breaker_admit(&b, 11, &wait_ms));
+	breaker_hurry(&b, 11);
+	assert_int_equal(b.state, BREAKER_OPEN);
+	assert_true(breaker_admit(&b, 11, &wait_ms));
+	assert_int_equal(b.state, BREAKER_HALF);
+	breaker_hurry(&b, 12);
+	assert_false(breaker_admit(&b, 12, &wait_ms));
+	/* It goes on doubling when that fails, too. */
+	assert_true(breaker_result(&b, false, 20));
+	assert_int_equal(b.until_ms, 20 + 2 * BREAKER_MIN_MS);
+	breaker_hurry(&b, 20 + 3 * BREAKER_MIN_MS);
+	assert_int_equal(b.until_ms, 20 + 2 * BREAKER_MIN_MS);
+}
+
 static void
 test_never_stuck(void **state)
 {
@@ -231,6 +255,7 @@ main(void)
 		T(test_backoff_doubles_up_to_its_bound),
 		T(test_stragglers_do_not_lengthen_an_opening),
 		T(test_probe_that_never_began_leaves_room_for_another),
+		T(test_a_hint_hurries_the_probe),
 		T(test_never_stuck),
 		T(test_state_of_health),
 		T(test_when_to_probe),

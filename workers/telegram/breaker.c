@@ -65,6 +65,13 @@ breaker_result(struct breaker *b, bool good, int64_t now_ms)
 }
 
 void
+breaker_hurry(struct breaker *b, int64_t now_ms)
+{
+	if (b->state == BREAKER_OPEN && b->until_ms > now_ms)
+		b->until_ms = now_ms;
+}
+
+void
 breaker_probe_void(struct breaker *b, int64_t now_ms)
 {
 	if (b->state != BREAKER_HALF)

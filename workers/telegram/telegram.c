@@ -351,18 +351,22 @@ request_done(void *arg, const struct verdict *v, const struct reply *r)
 /*
  * Polls tell that the host is there, never that it is not: their connection
  * may be cut where those of sends, which do not wait, are not.  A poll that
- * fails is a reason to ask, though.
+ * fails is a reason to ask, though; and so is one that succeeds while calls
+ * fail, since it may have begun long before they did.
  */
 static void
 poll_heard(void)
 {
 	const struct verdict v = { .host = HOST_GOOD };
-	bool closed = health.breaker.state == BREAKER_CLOSED;
 
-	host_judge(&v);
-	state_show();
-	if (!closed)
-		probe_schedule();
+	if (health.breaker.state == BREAKER_CLOSED) {
+		host_judge(&v);
+		state_show();
+		return;
+	}
+	breaker_hurry(&health.breaker, clock_mono_ms());
+	probe_begin();
+	probe_schedule();
 }
 
 static void

@@ -75,6 +75,8 @@ void breaker_init(struct breaker *);
 bool breaker_admit(struct breaker *, int64_t now_ms, int64_t *wait_ms);
 /* A request ended.  Returns true if that has opened the breaker. */
 bool breaker_result(struct breaker *, bool good, int64_t now_ms);
+/* There is reason to try now: if it is open, its backoff is over. */
+void breaker_hurry(struct breaker *, int64_t now_ms);
 /* The probe ended without telling anything, or never began. */
 void breaker_probe_void(struct breaker *, int64_t now_ms);
 

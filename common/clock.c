@@ -44,6 +44,12 @@ clock_mono_ms(void)
 }
 
 int64_t
+clock_steady_ms(void)
+{
+	return (clock_read(CLOCK_BOOTTIME, 1000));
+}
+
+int64_t
 clock_wall_ms(void)
 {
 	return (clock_read(CLOCK_REALTIME, 1000));

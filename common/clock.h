@@ -14,6 +14,8 @@
 int64_t clock_mono_ns(void);
 int64_t clock_mono_us(void);
 int64_t clock_mono_ms(void);
+/* The same, and it goes on while the machine sleeps. */
+int64_t clock_steady_ms(void);
 /* Milliseconds since 1970, UTC. */
 int64_t clock_wall_ms(void);
 /* A time span as libevent wants it; a negative one counts as 0. */

@@ -1,5 +1,6 @@
 # Tests of the whole tree that are no single directory's.
 EXTRA_DIST += tests/functional/submitlib.py \
+	tests/functional/test_faults_clock.py \
 	tests/functional/test_faults_disk.py \
 	tests/functional/test_faults_input.py \
 	tests/functional/test_faults_kill.py \

@@ -310,7 +310,7 @@ accept_event(struct submission *s)
 		ev.payload_bytes = s->packed.len;
 	}
 	ev.seq = store_next_seq(queue.store);
-	ev.received_ms = clock_wall_ms();
+	ev.received_ms = jump_wall_ms();
 	ev.expires_ms = ev.received_ms + ttl_ms;
 	n = accept_deliveries(s, &ev, target, n, d);
 	if (store_put_event(queue.store, &ev, d, n) == -1)

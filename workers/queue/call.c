@@ -409,7 +409,7 @@ call_again(struct job *j, const struct verdict *v)
 	}
 	if (v->action == VA_RENEW)
 		j->edit_message = 0;
-	j->not_before_ms = v->wait_ms > 0 ? clock_wall_ms() + v->wait_ms : 0;
+	j->not_before_ms = v->wait_ms > 0 ? jump_wall_ms() + v->wait_ms : 0;
 	call_back_to_lane(j);
 }
 

@@ -15,6 +15,7 @@
 
 #define HASH_SIZE 4096 /* power of 2, about the jobs of many busy lanes */
 #define LOAD_LOW 64    /* a lane with fewer jobs is refilled */
+#define WAIT_MAX_MS 3600000 /* that a stored "not before" may be ahead */
 
 LIST_HEAD(evm_bucket, evm);
 LIST_HEAD(job_bucket, job);
@@ -302,7 +303,9 @@ chat_load_job(const struct store_delivery *d, void *arg)
 	j->attempts = d->attempts;
 	j->parts_done = d->parts_done;
 	j->flags = d->flags;
-	j->not_before_ms = d->not_before_ms;
+	/* Of another clock, or Telegram will say it again. */
+	if (d->not_before_ms < clock_wall_ms() + WAIT_MAX_MS)
+		j->not_before_ms = d->not_before_ms;
 	if (d->messages != NULL && (j->messages = strdup(d->messages)) == NULL)
 		fatal("job");
 	job_insert(j);
@@ -378,7 +381,8 @@ evm_load(struct evm *ev)
 	ev->flags = s.flags;
 	ev->severity = s.severity;
 	ev->received_ms = s.received_ms;
-	ev->expires_ms = s.expires_ms;
+	if (s.expires_ms != 0 && !ev->reopened)
+		ev->expires_ms = s.expires_ms + skew_since(ev->seq);
 	evm_set_payload(ev, copy, s.payload_bytes);
 	return (0);
 }

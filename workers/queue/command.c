@@ -341,7 +341,7 @@ command_mute(struct command_context *c)
 	if (ms == -1)
 		say(c, "That is no duration; try /mute 2h.");
 	else
-		set_mode(c, MODE_MUTE, ms == 0 ? 0 : clock_wall_ms() + ms);
+		set_mode(c, MODE_MUTE, ms == 0 ? 0 : jump_wall_ms() + ms);
 }
 
 static void

@@ -1,6 +1,6 @@
 pkglibexec_PROGRAMS += cctg-queue
 cctg_queue_SOURCES = workers/queue/accept.c workers/queue/alert.c \
-	workers/queue/archive.c \
+	workers/queue/archive.c workers/queue/jump.c workers/queue/skew.c \
 	workers/queue/call.c workers/queue/chat.c workers/queue/commit.c \
 	workers/queue/dedup.c workers/queue/digest.c workers/queue/final.c \
 	workers/queue/command.c workers/queue/decision.c \
@@ -64,15 +64,20 @@ tests_unit_test_store_list_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 # What the queue decides, without the queue.
 check_PROGRAMS += tests/unit/test_dedup tests/unit/test_moved \
 	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
-	tests/unit/test_role tests/unit/test_route tests/unit/test_verdict
+	tests/unit/test_role tests/unit/test_route tests/unit/test_skew \
+	tests/unit/test_verdict
 TESTS += tests/unit/test_dedup tests/unit/test_moved \
 	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
-	tests/unit/test_role tests/unit/test_route tests/unit/test_verdict
+	tests/unit/test_role tests/unit/test_route tests/unit/test_skew \
+	tests/unit/test_verdict
 queue_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 queue_test_libs = common/libcommon.a $(CMOCKA_LIBS) $(JSON_LIBS) $(BSD_LIBS)
 tests_unit_test_dedup_SOURCES = tests/unit/test_dedup.c workers/queue/dedup.c
 tests_unit_test_dedup_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_dedup_LDADD = $(queue_test_libs)
+tests_unit_test_skew_SOURCES = tests/unit/test_skew.c workers/queue/skew.c
+tests_unit_test_skew_CPPFLAGS = $(queue_test_cppflags)
+tests_unit_test_skew_LDADD = $(queue_test_libs)
 tests_unit_test_moved_SOURCES = tests/unit/test_moved.c workers/queue/moved.c
 tests_unit_test_moved_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_moved_LDADD = $(queue_test_libs)
@@ -103,12 +108,19 @@ endif
 EXTRA_DIST += tests/functional/test_store.py
 
 # Failing disks for programs under test, to be preloaded.
-check_DATA = tests/functional/faultfs.so
-CLEANFILES += tests/functional/faultfs.so
+check_DATA = tests/functional/faultfs.so tests/functional/clockset.so
+CLEANFILES += tests/functional/faultfs.so tests/functional/clockset.so
 tests/functional/faultfs.so: tests/functional/faultfs.c
 	$(AM_V_CCLD)$(MKDIR_P) tests/functional && $(CC) -D_GNU_SOURCE \
 	    $(CPPFLAGS) -std=gnu17 -O2 -Wall -fPIC -shared $(LDFLAGS) -o $@ \
 	    $(srcdir)/tests/functional/faultfs.c
+
+# A wall clock that is set, the same way.
+EXTRA_DIST += tests/functional/clockset.c
+tests/functional/clockset.so: tests/functional/clockset.c
+	$(AM_V_CCLD)$(MKDIR_P) tests/functional && $(CC) -D_GNU_SOURCE \
+	    $(CPPFLAGS) -std=gnu17 -O2 -Wall -fPIC -shared $(LDFLAGS) -o $@ \
+	    $(srcdir)/tests/functional/clockset.c
 
 # Without TIME, a few rounds.
 check_PROGRAMS += tests/unit/test_store_crash

@@ -228,6 +228,15 @@ mode_tick(void)
 		mode_set(mode_before(), 0, "the end of its time");
 }
 
+void
+mode_clock_set(int64_t by_ms)
+{
+	if (queue.mute_until_ms == 0)
+		return;
+	queue.mute_until_ms += by_ms;
+	mode_save();
+}
+
 /* The summary after a mute. */
 
 static void

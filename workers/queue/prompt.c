@@ -164,7 +164,7 @@ prompt_loaded(const char *key, const char *value, void *arg)
 	p = prompt_new(strtoll(key, NULL, 10), o);
 	/* Whoever waited has lost us, too, and has some time to come back. */
 	if (p->state == PS_OPEN && json_flag(o, "attended", false))
-		p->abandon_ms = clock_wall_ms() + REATTACH_MS;
+		p->abandon_ms = jump_wall_ms() + REATTACH_MS;
 }
 
 /* Decided ones are remembered for late presses, but not for ever. */
@@ -206,7 +206,8 @@ prompt_deadline(struct json_object *event, const struct evm *ev)
 	    json_num(event, "data.timeout_minutes", 0) * 60000);
 
 	return (ms >= 1 && ms <= TIMEOUT_MAX_MS ?
-	    ev->received_ms + (int64_t)ms : ev->expires_ms);
+	    ev->received_ms + skew_since(ev->seq) + (int64_t)ms :
+	    ev->expires_ms);
 }
 
 /* The question in words: what the asker says, or at least what it is about. */
@@ -430,7 +431,7 @@ prompt_schedule(void)
 static void
 prompt_expire(evutil_socket_t fd, short what, void *arg)
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = jump_wall_ms();
 	struct prompt *p;
 
 	(void)fd, (void)what, (void)arg;
@@ -443,6 +444,25 @@ prompt_expire(evutil_socket_t fd, short what, void *arg)
 			prompt_set_str(p, "why", "the asker has gone");
 			prompt_settle(p, PS_WITHDRAWN, NULL);
 		}
+	}
+	prompt_schedule();
+}
+
+void
+prompt_clock_set(int64_t by_ms)
+{
+	struct prompt *p;
+
+	LIST_FOREACH(p, &prompts, entry) {
+		if (p->state != PS_OPEN)
+			continue;
+		if (p->abandon_ms != 0)
+			p->abandon_ms += by_ms;
+		if (p->deadline_ms == 0)
+			continue;
+		p->deadline_ms += by_ms;
+		prompt_set_i64(p, "deadline_ms", p->deadline_ms);
+		prompt_save(p);
 	}
 	prompt_schedule();
 }
@@ -477,7 +497,7 @@ prompt_abandon(const char *event_id, bool gone)
 		prompt_settle(p, PS_WITHDRAWN, NULL);
 		return;
 	}
-	p->abandon_ms = clock_wall_ms() + REATTACH_MS;
+	p->abandon_ms = jump_wall_ms() + REATTACH_MS;
 	prompt_schedule();
 }
 

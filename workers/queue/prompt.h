@@ -27,6 +27,7 @@ struct answerer {
 };
 
 void prompt_load(void); /* from the store, on start */
+void prompt_clock_set(int64_t by_ms);
 
 /* The prompt of an approval that was rendered: begin it unless it is there. */
 void prompt_begin(struct job *);

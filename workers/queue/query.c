@@ -514,7 +514,7 @@ query_mute(struct query *q)
 			return;
 		}
 	}
-	mode_set(MODE_MUTE, ms == 0 ? 0 : clock_wall_ms() + ms, "cctgctl");
+	mode_set(MODE_MUTE, ms == 0 ? 0 : jump_wall_ms() + ms, "cctgctl");
 	mode_answer(q);
 }
 

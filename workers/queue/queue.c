@@ -154,6 +154,7 @@ queue_start(void)
 	commit_init();
 	sched_init();
 	store_get_totals(queue.store, &queue.totals);
+	jump_load();
 	mode_load();
 	if (chat_init() == -1) {
 		log_errx("store: %s", store_error(queue.store));

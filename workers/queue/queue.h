@@ -22,6 +22,7 @@
  *	archive.c  old payloads into segments, old events out
  *	twin.c	   events of one task that share its id
  *	dedup.c	   content fingerprints of the last seconds (pure)
+ *	jump.c	   when the wall clock is set; skew.c what it was (pure)
  *	moved.c	   groups that got another id (pure)
  *	rate.c route.c verdict.c   decisions (pure), and
  *	role.c pairing.c option.c press.c decision.c escape.c idlist.c offset.c
@@ -329,6 +330,7 @@ void mode_event(int64_t seq, enum mode); /* asked for by an event */
 void mode_hold(bool);
 enum mode mode_before(void);
 void mode_tick(void);
+void mode_clock_set(int64_t by_ms);
 
 /* query.c */
 enum link_verdict query_ask(struct peer *, const struct frame *);
@@ -346,6 +348,7 @@ void query_tell_response(struct json_object *);
 /* silence.c */
 #define NSILENCEKEYS 5 /* type, source, title, task_id, severity */
 void silence_load(void);
+void silence_clock_set(int64_t by_ms);
 bool silence_any(void);
 /* Is an event with these values silenced now? */
 bool silence_matches(const char *const value[NSILENCEKEYS]);
@@ -377,6 +380,24 @@ bool moved_add(int64_t from, int64_t to);
 /* All of them as text, to be freed, and back. */
 char *moved_text(void);
 void moved_load(const char *);
+
+/* jump.c */
+void jump_load(void);
+void jump_check(void); /* was the clock set?  Then all that waits is told */
+/* The wall clock; what was made of an older reading has been corrected. */
+int64_t jump_wall_ms(void);
+
+/* skew.c */
+/* By how much was the wall clock set since the last look?  steady_ms is of a
+ * clock that nobody sets. */
+int64_t skew_look(int64_t wall_ms, int64_t steady_ms);
+/* It was set before this event came. */
+void skew_add(int64_t seq, int64_t by_ms);
+/* And since this event came? */
+int64_t skew_since(int64_t seq);
+/* All of it as text, to be freed, and back. */
+char *skew_text(void);
+void skew_load(const char *);
 
 /* dedup.c */
 /* True if the same fingerprint came from another event within window_ms. */

@@ -97,6 +97,7 @@ sched_run(evutil_socket_t fd, short what, void *arg)
 	scheduled = false;
 	if (commit_failing())
 		return; /* commit.c wakes us when the store works again */
+	jump_check();
 	mode_tick();
 	if (now >= next_sweep_ms) {
 		next_sweep_ms = now + SWEEP_MS;

@@ -46,6 +46,20 @@ silence_new(int64_t id, struct json_object *doc)
 }
 
 static void
+silence_save(struct silence *s)
+{
+	char key[40];
+
+	snprintf(key, sizeof(key), "silence.%lld", (long long)s->id);
+	json_object_object_add(s->doc, "ends_ms",
+	    json_object_new_int64(s->ends_ms));
+	if (store_put_meta(queue.store, key, json_object_to_json_string(
+	    s->doc)) == -1)
+		fatal("silence");
+	commit_soon();
+}
+
+static void
 silence_end(struct silence *s)
 {
 	char key[40];
@@ -78,6 +92,17 @@ silence_load(void)
 		log_errx("silences: %s", store_error(queue.store));
 }
 
+void
+silence_clock_set(int64_t by_ms)
+{
+	struct silence *s;
+
+	LIST_FOREACH(s, &silences, entry) {
+		s->ends_ms += by_ms;
+		silence_save(s);
+	}
+}
+
 bool
 silence_any(void)
 {
@@ -88,7 +113,7 @@ silence_any(void)
 bool
 silence_matches(const char *const value[NSILENCEKEYS])
 {
-	int64_t now = clock_wall_ms();
+	int64_t now = jump_wall_ms();
 	struct silence *s, *next;
 	const char *pattern;
 	size_t i;
@@ -141,7 +166,6 @@ silence_add(struct query *q)
 	struct json_object *span = json_path(q->request, "for");
 	struct json_object *doc, *o;
 	struct silence *s;
-	char key[40];
 	int64_t ms;
 
 	if (!silence_check(q, match))
@@ -155,13 +179,9 @@ silence_add(struct query *q)
 	doc = json_object_new_object();
 	json_object_object_add(doc, "match", json_object_get(match));
 	query_add_str(doc, "comment", json_str(q->request, "comment", NULL));
-	query_add_i64(doc, "ends_ms", clock_wall_ms() + ms);
+	query_add_i64(doc, "ends_ms", jump_wall_ms() + ms);
 	s = silence_new(last_id + 1, doc);
-	snprintf(key, sizeof(key), "silence.%lld", (long long)s->id);
-	if (store_put_meta(queue.store, key, json_object_to_json_string(doc))
-	    == -1)
-		fatal("silence");
-	commit_soon();
+	silence_save(s);
 	o = query_new_answer(true);
 	query_add_i64(o, "id", s->id);
 	query_add_time(o, "ends_at", s->ends_ms);

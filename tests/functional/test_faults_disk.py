@@ -112,7 +112,7 @@ def test_full_disk_at_start(tmp_path, disk, sim):
     tree = Tree(tmp_path, config=config_for(sim), wait=False,
                 env={"TELEGRAM_BOT_TOKEN": sim.token})
     try:
-        wait_for(lambda: (tree.run / "control.sock").exists())
+        tree.wait_listening()
         time.sleep(2)
         assert tree.status()["state"] == "degraded"
         tree.drop(event("patient."))

@@ -312,7 +312,7 @@ def test_not_ready_before_all_workers_are(tmp_path):
     os.close(writer)
     try:
         os.set_blocking(reader, False)
-        wait_for(lambda: (t.run / "control.sock").exists())
+        t.wait_listening()
         time.sleep(0.7)
         with pytest.raises(BlockingIOError):
             os.read(reader, 1)
@@ -336,7 +336,7 @@ def test_taken_port_degrades_until_it_is_free(tmp_path):
     port = taken.getsockname()[1]
     config = SMALL + 'monitor { listen = {"127.0.0.1:%d"} }\n' % port
     with running(tmp_path, config, wait=False) as t:
-        wait_for(lambda: (t.run / "control.sock").exists())
+        t.wait_listening()
         time.sleep(0.5)
         s = t.status()
         assert s["state"] == "degraded" and str(port) in s["reason"]

@@ -183,7 +183,7 @@ def test_missing_program_is_tried_again(tmp_path):
         target = os.readlink(program)
         program.unlink()
         t.start(wait=False)
-        wait_for(lambda: (t.run / "control.sock").exists())
+        t.wait_listening()
         t.wait_state("queue", "ready")
         t.wait_state("format/0", "throttled", 10)
         assert f"cannot run {program}: No such file" in t.log()

@@ -142,6 +142,15 @@ class Tree:
         s.settimeout(timeout)
         return s
 
+    def wait_listening(self):
+        """Wait until somebody answers, ready or not."""
+        def answered():
+            try:
+                return self.ask("ping")["ok"]
+            except OSError:
+                return False
+        wait_for(answered, why=lambda: f"an answer:\n{self.log()}")
+
     def ask(self, op, **fields):
         with self.connect() as s, s.makefile("rw") as f:
             f.write(json.dumps({"op": op, **fields}) + "\n")

@@ -2,6 +2,7 @@
 who asked, whatever dies meanwhile."""
 
 import re
+import sqlite3
 import stat
 import time
 
@@ -323,6 +324,28 @@ def test_asker_hears_that_it_cannot_be_asked(tree, sim):
 def test_decision_of_an_unknown_event(tree):
     answer, = tree.submit({"op": "decision", "id": "no-such-event"})
     assert not answer["ok"] and answer["code"] == 66
+
+
+def test_decision_of_what_asks_nothing_waited_for_ever(tree, sim):
+    event_id = tree.send(type="info_notification", title="news")
+    answer, = tree.submit({"op": "decision", "id": event_id})
+    assert (answer["ok"], answer["code"]) == (False, 65)
+    assert answer["error"] == "not a question"
+
+
+def test_decision_that_was_forgotten_waited_for_ever(tree, sim):
+    event, message = ask_by_file(tree, sim, "Long ago")
+    sim.press(message, "Approve", USER)
+    wait_decided(sim, message, "Approve")
+    tree.wait_settled()
+    assert tree.stop() == 0
+    with sqlite3.connect(tree.dir / "state" / "queue.db") as db:
+        db.execute("DELETE FROM meta WHERE key LIKE 'prompt.%'")
+    db.close()
+    tree.start()
+    answer, = tree.submit({"op": "decision", "id": event["event_id"]})
+    assert (answer["ok"], answer["code"]) == (False, 65)
+    assert "not kept" in answer["error"]
 
 
 def test_approvals_by_cctgctl(tree, sim):

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from returnlib import (USER, ask_by_file, buttons, lose, message_of,
-                       question_of, wait_decided, wait_responses, wait_toast)
+                       question_of, responses, wait_decided, wait_responses,
+                       wait_toast)
 from simlib import wait_for
 from submitlib import Client, metrics
 from test_return_commands import command, pair, silence, users
@@ -245,6 +246,27 @@ def test_lock_of_a_sender_ends_after_an_hour(tree, sim):
     sim.say(f"/pair {code}", 77)
     sim.wait_messages(1, chat=77, text="Paired")
     assert users(tree)[77]["role"] == "approver"
+
+
+# Updates that Telegram numbers anew.
+
+def test_lower_update_ids_after_a_silent_week_act(tree, sim):
+    """Once, and again only after the next silence."""
+    sim.say("before", USER)
+    wait_responses(tree)
+    week_ms = 7 * 86400 * 1000
+    keep(tree, "update.offset", lambda value:
+         f"900000000 {int(value.split()[1]) - week_ms}")
+    update = sim.say("after", USER)["update_id"]
+    assert update < 900000000
+    wait_responses(tree, 2)
+    lose(tree, "telegram")
+    sim.redeliver(update)
+    sim.say("the end", USER)
+    wait_for(lambda: any(r["message_text"] == "the end"
+                         for r in responses(tree)))
+    assert [r["message_text"] for r in responses(tree)] == [
+        "before", "after", "the end"]
 
 
 # At the machine.

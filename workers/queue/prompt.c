@@ -365,23 +365,33 @@ prompt_committed(void)
 		}
 }
 
-/* Did any copy arrive, or may it still? */
+struct copies {
+	int open, arrived;
+};
+
 static void
 copy_seen(const struct store_delivery *d, void *arg)
 {
-	bool *alive = arg;
+	struct copies *c = arg;
 
-	if (d->state != DS_SUPPRESSED && d->state != DS_DEAD)
-		*alive = true;
+	if (!DS_IS_FINAL(d->state))
+		c->open++;
+	else if (d->state != DS_SUPPRESSED && d->state != DS_DEAD)
+		c->arrived++;
 }
 
-bool
-prompt_is_dead(int64_t seq)
+const char *
+prompt_hopeless(int64_t seq)
 {
-	bool alive = false;
+	struct copies c = { 0 };
 
-	return (store_event_deliveries(queue.store, seq, copy_seen, &alive)
-	    != -1 && !alive);
+	if (store_event_deliveries(queue.store, seq, copy_seen, &c) == -1 ||
+	    c.open > 0)
+		return (NULL);
+	if (c.arrived == 0)
+		return ("not delivered");
+	return (prompt_by_seq(seq) == NULL ? "its answer is not kept any more"
+	    : NULL);
 }
 
 void
@@ -390,7 +400,8 @@ prompt_copy_ended(const struct job *j)
 	struct prompt *p = prompt_by_seq(j->ev->seq);
 	char why[128];
 
-	if (j->final_state == DS_DELIVERED || !prompt_is_dead(j->ev->seq))
+	if (j->final_state == DS_DELIVERED ||
+	    prompt_hopeless(j->ev->seq) == NULL)
 		return;
 	snprintf(why, sizeof(why), "not delivered: %s",
 	    j->reason == NULL ? "?" : j->reason);

@@ -68,7 +68,9 @@ void prompt_abandon(const char *event_id, bool gone); /* nobody waits now */
 void prompt_committed(void); /* commit.c tells: ends are on disk */
 /* A delivery has ended: without any left nobody can answer. */
 void prompt_copy_ended(const struct job *);
-bool prompt_is_dead(int64_t seq); /* no copy arrived, none will */
+/* Why nobody will ever answer this event, if there is no prompt of it (any
+ * more): no copy arrived and none will, or it is forgotten; else NULL. */
+const char *prompt_hopeless(int64_t seq);
 
 /* A rendering asked for under an id with PROMPT_BIT has come. */
 #define PROMPT_BIT (1ULL << 61)

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 
 #include "common/clock.h"
+#include "common/event.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "workers/queue/person.h"
@@ -61,6 +62,15 @@ asker_timeout(evutil_socket_t fd, short what, void *arg)
 	free(event_id);
 }
 
+static bool
+is_question(int64_t seq)
+{
+	struct store_event ev;
+
+	return (store_get_event(queue.store, seq, false, &ev) != 1 ||
+	    event_type_find(ev.type) == ET_APPROVAL_REQUEST);
+}
+
 void
 query_decision(struct query *q)
 {
@@ -68,6 +78,7 @@ query_decision(struct query *q)
 	int64_t ms = json_i64(q->request, "timeout_ms", 0);
 	struct json_object *o = prompt_outcome(id);
 	int64_t seq = store_find_id(queue.store, id, strlen(id));
+	const char *why;
 	struct timeval tv;
 	struct asker *a;
 
@@ -79,8 +90,10 @@ query_decision(struct query *q)
 		query_error(q, EX_NOINPUT, "no such event", "id");
 		return;
 	}
-	if (prompt_is_dead(seq)) {
-		query_error(q, EX_DATAERR, "not delivered", "id");
+	if ((why = prompt_hopeless(seq)) == NULL && !is_question(seq))
+		why = "not a question";
+	if (why != NULL) {
+		query_error(q, EX_DATAERR, why, "id");
 		return;
 	}
 	if ((a = calloc(1, sizeof(*a))) == NULL ||

@@ -35,8 +35,8 @@ int route_set_guests(struct route_table *, const int64_t *id, size_t n);
 /*
  * The chats for an event, each at most once, at most STORE_FANOUT.  The
  * first matching route wins unless it says "continue"; without a match all
- * allowed users and guests get it.  *ttl_ms is set by a route that has one.  Returns
- * how many.
+ * allowed users and guests get it.  *ttl_ms is set by a route that has one.
+ * Returns how many.
  */
 size_t route_resolve(const struct route_table *, const char *type,
     const char *source, struct route_target[STORE_FANOUT], int64_t *ttl_ms);

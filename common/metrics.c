@@ -1,6 +1,6 @@
 /*
- * Words for the values of gauges and labels of vectors; the cells themselves are in the slot
- * (scoreboard.c).
+ * Words for the values of gauges and labels of vectors; the cells themselves
+ * are in the slot (scoreboard.c).
  */
 #include <stddef.h>
 

@@ -159,8 +159,12 @@ approvals_ask(struct ctl *ctl, const char *cmd, const char *id)
 static void
 approvals_show(struct ctl *ctl, struct json_object *list)
 {
-	static const struct table_column columns[] = { { "ID", 0, 0, false },
-		{ "ASKED", 0, 1, false }, { "EXPIRES", 0, 0, false }, { "TITLE", 16, 0, false } };
+	static const struct table_column columns[] = {
+		{ "ID", 0, 0, false },
+		{ "ASKED", 0, 1, false },
+		{ "EXPIRES", 0, 0, false },
+		{ "TITLE", 16, 0, false },
+	};
 	struct json_object *o;
 	struct table *t;
 	char text[64];

@@ -36,10 +36,16 @@ static void
 events_show(struct ctl *ctl, struct json_object *list, const char *when,
     const char *none)
 {
-	static const struct table_column columns[] = { { "ID", 0, 0, false },
-		{ "STATE", 0, 0, false }, { "TIME", 0, 4, false }, { "TRY", 0, 2, true },
-		{ "CHAT", 0, 3, false }, { "TYPE", 0, 1, false }, { "TITLE", 16, 0, false },
-		{ "REASON", 16, 0, false } };
+	static const struct table_column columns[] = {
+		{ "ID", 0, 0, false },
+		{ "STATE", 0, 0, false },
+		{ "TIME", 0, 4, false },
+		{ "TRY", 0, 2, true },
+		{ "CHAT", 0, 3, false },
+		{ "TYPE", 0, 1, false },
+		{ "TITLE", 16, 0, false },
+		{ "REASON", 16, 0, false },
+	};
 	struct json_object *e;
 	struct table *t;
 	char text[64];

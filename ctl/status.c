@@ -22,10 +22,16 @@
 static void
 workers_show(struct json_object *workers)
 {
-	static const struct table_column columns[] = { { "WORKER", 0, 0, false },
-		{ "STATE", 0, 0, false }, { "PID", 0, 0, true }, { "UP", 0, 0, true },
-		{ "RESTARTS", 0, 0, true }, { "PSS", 0, 0, true }, { "CPU", 0, 1, true },
-		{ "LAST EXIT", 0, 0, false } };
+	static const struct table_column columns[] = {
+		{ "WORKER", 0, 0, false },
+		{ "STATE", 0, 0, false },
+		{ "PID", 0, 0, true },
+		{ "UP", 0, 0, true },
+		{ "RESTARTS", 0, 0, true },
+		{ "PSS", 0, 0, true },
+		{ "CPU", 0, 1, true },
+		{ "LAST EXIT", 0, 0, false },
+	};
 	struct table *t = table_new(columns, nitems(columns));
 	struct json_object *w, *last;
 	char text[64];

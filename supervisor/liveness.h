@@ -1,6 +1,7 @@
 /*
  * Is a worker that no longer turns its loop stuck, or only starved?  Has it
- * been at one job for too long?  The judgement is pure; liveness_read() is the only one that looks at /proc.
+ * been at one job for too long?  The judgement is pure; liveness_read() is the
+ * only one that looks at /proc.
  */
 #ifndef SUPERVISOR_LIVENESS_H
 #define SUPERVISOR_LIVENESS_H

@@ -113,7 +113,7 @@ notify_ready(void)
 	notify_send("READY=1");
 	if (ready_fd != -1) {
 		if (write(ready_fd, "\n", 1) == -1)
-			log_warn("cannot write to the descriptor of --ready-fd");
+			log_warn("cannot write to --ready-fd");
 		close(ready_fd);
 		ready_fd = -1;
 	}

@@ -315,7 +315,8 @@ event_answer(uint64_t token, const char *id)
 		pack_u16(&p, manner.code);
 		pack_str(&p, manner.error);
 		pack_str(&p, manner.field);
-		(void)link_send_packed(play_queue, QUEUE_EVENT_REFUSE, token, &p);
+		(void)link_send_packed(play_queue, QUEUE_EVENT_REFUSE, token,
+		    &p);
 		return;
 	}
 	naccepted++;

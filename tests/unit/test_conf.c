@@ -59,7 +59,8 @@ teardown(void **state)
 }
 
 static struct conf *
-load_as(const char *text, const char *const *env, const char *progname, uid_t uid)
+load_as(const char *text, const char *const *env, const char *progname,
+    uid_t uid)
 {
 	struct conf_source source = { .progname = progname,
 		.env = (char *const *)env,

@@ -135,5 +135,6 @@ main(void)
 		cmocka_unit_test(what_is_no_file_is_left_out),
 	};
 
-	return (cmocka_run_group_tests(tests, renderer_setup, renderer_teardown));
+	return (cmocka_run_group_tests(tests, renderer_setup,
+	    renderer_teardown));
 }

@@ -225,5 +225,6 @@ main(void)
 		cmocka_unit_test(random_digests),
 	};
 
-	return (cmocka_run_group_tests(tests, renderer_setup, renderer_teardown));
+	return (cmocka_run_group_tests(tests, renderer_setup,
+	    renderer_teardown));
 }

@@ -710,5 +710,6 @@ main(void)
 		cmocka_unit_test(not_even_an_event),
 	};
 
-	return (cmocka_run_group_tests(tests, renderer_setup, renderer_teardown));
+	return (cmocka_run_group_tests(tests, renderer_setup,
+	    renderer_teardown));
 }

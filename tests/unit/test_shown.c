@@ -297,5 +297,6 @@ main(void)
 		cmocka_unit_test(a_type_and_a_title),
 	};
 
-	return (cmocka_run_group_tests(tests, renderer_setup, renderer_teardown));
+	return (cmocka_run_group_tests(tests, renderer_setup,
+	    renderer_teardown));
 }

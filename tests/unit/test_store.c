@@ -171,7 +171,8 @@ static void
 test_find_out_of_order(void **state)
 {
 	struct store *st = store_open(dir);
-	char newer[UUID_SIZE], future[] = "7fffffff-0000-7000-8000-00000000000f";
+	char newer[UUID_SIZE];
+	char future[] = "7fffffff-0000-7000-8000-00000000000f";
 	static const char older[] = "0190a1b2-0000-7000-8000-000000000001";
 	int64_t a, b, c;
 

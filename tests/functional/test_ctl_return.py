@@ -11,7 +11,6 @@ import time
 import pytest
 
 from simlib import build_dir, wait_for
-from treelib import Tree
 
 pytestmark = pytest.mark.skipif(
     not (build_dir() / "cctg-monitor").exists(),
@@ -21,16 +20,8 @@ USER = 1001
 
 
 @pytest.fixture
-def tree(tmp_path, sim):
-    tree = Tree(
-        tmp_path, env={"TELEGRAM_BOT_TOKEN": sim.token}, config=f"""
-        shutdown_grace = "500ms"
-        telegram {{ api_url = "{sim.url}"  allowed_users = {{{USER}}}
-            rate {{ global = 0  private = 0  group_per_minute = 0 }} }}
-        monitor {{ listen = {{}} }}
-        """)
-    yield tree
-    tree.stop()
+def tree(tree_for, sim):
+    return tree_for(sim, users=(USER,))
 
 
 class Ctl:

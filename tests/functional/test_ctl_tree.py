@@ -10,7 +10,6 @@ import urllib.request
 import pytest
 
 from simlib import SOURCE, build_dir, wait_for
-from treelib import Tree
 
 pytestmark = pytest.mark.skipif(
     not (build_dir() / "cctg-monitor").exists(),
@@ -21,21 +20,14 @@ OPS = -1001234567890
 
 
 @pytest.fixture
-def tree(tmp_path, sim):
-    tree = Tree(
-        tmp_path, env={"TELEGRAM_BOT_TOKEN": sim.token}, config=f"""
-        shutdown_grace = "500ms"
-        telegram {{ api_url = "{sim.url}"  allowed_users = {{{USER}}}
-            rate {{ global = 0  private = 0  group_per_minute = 0 }} }}
+def tree(tree_for, sim):
+    return tree_for(sim, users=(USER,), more=f"""
         chat "ops" {{ id = {OPS} }}
         chat "topic" {{ id = {OPS}  thread = 7 }}
         chat "general" {{ id = {OPS}  thread = 1 }}
         route "still" {{ source = {{"cron"}} chat = {{"ops"}} silent = true }}
         route "builds" {{ type = {{"build_*"}}  chat = {{"ops"}} }}
-        monitor {{ listen = {{}} }}
         """)
-    yield tree
-    tree.stop()
 
 
 @pytest.fixture

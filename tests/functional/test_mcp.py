@@ -11,7 +11,7 @@ import pytest
 
 from mcplib import LEGACY, META, MODERN, OURS, TOOLS, Mcp, text_of
 from simlib import SOURCE, build_dir, program, wait_for
-from treelib import FOREIGN, Tree
+from treelib import FOREIGN
 
 USER = 1001
 RPC = {"jsonrpc": "2.0"}
@@ -43,17 +43,8 @@ def alone(env, tmp_path):
 
 
 @pytest.fixture
-def tree(tmp_path, sim):
-    tree = Tree(
-        tmp_path, env={"TELEGRAM_BOT_TOKEN": sim.token,
-                       "TMPDIR": str(tmp_path)}, config=f"""
-        shutdown_grace = "500ms"
-        telegram {{ api_url = "{sim.url}"  allowed_users = {{{USER}}}
-            rate {{ global = 0  private = 0  group_per_minute = 0 }} }}
-        """)
-    yield tree
-    tree.stop()
-    print(tree.log()[-5000:])
+def tree(tree_for, sim, tmp_path):
+    return tree_for(sim, users=(USER,), env={"TMPDIR": str(tmp_path)})
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import pytest
 
 from mcplib import LEGACY, MODERN, OURS, TOOLS, text_of
 from simlib import SOURCE, build_dir, program, wait_for
-from treelib import Tree
 
 HERE = SOURCE / "tests/functional/mcp"
 NODE = shutil.which("node")
@@ -129,17 +128,8 @@ class Sdk:
 
 
 @pytest.fixture
-def tree(tmp_path, sim):
-    tree = Tree(
-        tmp_path, env={"TELEGRAM_BOT_TOKEN": sim.token,
-                       "TMPDIR": str(tmp_path)}, config=f"""
-        shutdown_grace = "500ms"
-        telegram {{ api_url = "{sim.url}"  allowed_users = {{{USER}}}
-            rate {{ global = 0  private = 0  group_per_minute = 0 }} }}
-        """)
-    yield tree
-    tree.stop()
-    print(tree.log()[-5000:])
+def tree(tree_for, sim, tmp_path):
+    return tree_for(sim, users=(USER,), env={"TMPDIR": str(tmp_path)})
 
 
 @pytest.fixture(params=CLIENTS)

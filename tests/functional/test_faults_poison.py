@@ -42,6 +42,8 @@ def test_poison_is_set_aside_and_the_rest_goes_on(start, sim, name):
     assert tree.worker(f"{name}/0")["restarts"] == 2
     crashes = tree.ask("crashes")["crashes"]
     assert [c["worker"] for c in crashes] == [f"{name}/0"] * 2
+    # The log has the id that its sender knows.
+    assert f"event p20.: lost 2 {name} workers" in tree.log()
     # It stays set aside, until somebody asks for it.
     with Client(tree) as client:
         assert client.queue("dead")["events"][0]["id"] == "p20."

@@ -134,6 +134,7 @@ def test_refused_event_is_dead_and_the_rest_goes_on(tree, sim):
         ids = [client.send(event(f"r{n}.", event_id=f"r{n}."), to="1001")
                for n in range(4)]
         dead = client.wait_state("r1.", "dead")
+        assert "event r1.: Telegram refuses it" in tree.log()
         assert dead["reason"] == "Bad Request: message thread not found"
         wait_empty(tree)
         listed, = client.queue("dead")["events"]

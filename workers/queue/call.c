@@ -267,8 +267,8 @@ call_apply(struct job *j, const struct outcome *o)
 			call_parts_done(j);
 			break;
 		}
-		log_warnx("event %lld: Telegram refuses it for chat %lld: %s",
-		    (long long)j->ev->seq, (long long)c->chat_id,
+		log_warnx("event %s: Telegram refuses it for chat %lld: %s",
+		    evm_id(j->ev->seq), (long long)c->chat_id,
 		    o->description);
 		/* A guest who never wrote to the bot; each event for them
 		 * would end so (accept_reachable()). */

@@ -6,6 +6,7 @@
  * the lane runs low.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -337,6 +338,19 @@ evm_new(int64_t seq)
 	LIST_INIT(&ev->jobs);
 	LIST_INSERT_HEAD(&evms[seq & (HASH_SIZE - 1)], ev, hash);
 	return (ev);
+}
+
+const char *
+evm_id(int64_t seq)
+{
+	static char id[UUID_SIZE * 4];
+	struct store_event e;
+
+	if (store_get_event(queue.store, seq, false, &e) == 1)
+		log_escape(id, sizeof(id), e.id, strlen(e.id));
+	else /* it is about to be written */
+		snprintf(id, sizeof(id), "number %lld", (long long)seq);
+	return (id);
 }
 
 void

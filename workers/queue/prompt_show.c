@@ -181,8 +181,8 @@ prompt_format_lost(struct peer *f, const uint64_t *job, size_t n)
 				p->losses++;
 		if (p->losses < LOSSES_MAX)
 			continue;
-		log_errx("event %lld: its decision lost %d format workers; "
-		    "showing it without them", (long long)p->seq, p->losses);
+		log_errx("event %s: its decision lost %d format workers; "
+		    "showing it without them", evm_id(p->seq), p->losses);
 		metric_add(M_events_quarantined, 1);
 	}
 }

@@ -246,6 +246,8 @@ struct evm *evm_find(int64_t seq);
 struct evm *evm_new(int64_t seq);
 void evm_unref(struct evm *);
 void evm_set_payload(struct evm *, char *, size_t);
+/* The id that its sender knows, fit for a log line; until the next call. */
+const char *evm_id(int64_t seq);
 void evm_iterate(void (*)(struct evm *, void *), void *);
 int evm_load(struct evm *); /* payload from the store; 0 or -1 */
 /* Is it on disk?  What is not may still be refused: nothing may leave, and

@@ -470,8 +470,8 @@ stage_lost_event(struct evm *ev, void *arg)
 	metric_add(M_events_redelivered, 1);
 	if (stage_lost_one(l->job, l->n, ev->seq) &&
 	    ++ev->losses >= LOSSES_MAX) {
-		log_errx("event %lld: lost %d analyze workers; setting it "
-		    "aside as poison", (long long)ev->seq, ev->losses);
+		log_errx("event %s: lost %d analyze workers; setting it "
+		    "aside as poison", evm_id(ev->seq), ev->losses);
 		metric_add(M_events_quarantined, 1);
 		stage_end_all(ev, DS_DEAD, "poison");
 		return;
@@ -493,8 +493,8 @@ stage_poisoned(struct job *j)
 		sched_wake(j->chat);
 		return;
 	}
-	log_errx("event %lld: lost %d format workers; setting it aside as "
-	    "poison", (long long)j->ev->seq, j->losses);
+	log_errx("event %s: lost %d format workers; setting it aside as "
+	    "poison", evm_id(j->ev->seq), j->losses);
 	metric_add(M_events_quarantined, 1);
 	final_put(j, DS_DEAD, "poison");
 	stage_poisoned_copies(j);

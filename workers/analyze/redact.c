@@ -95,7 +95,8 @@ static const struct pattern patterns[] = {
 /* What a label says about the value behind it. */
 enum label { L_NONE, L_PASSWORD, L_TOKEN, L_SECRET, L_AUTHORIZATION };
 
-/* A label is known by its end: DB_PASSWORD, clientSecret, x-api-key. */
+/* A label is known by its end: DB_PASSWORD, clientSecret, x-api-key.
+ * Grouped by the last byte: label_last[] needs that. */
 #define LABEL(end, label) { end, sizeof(end) - 1, label }
 static const struct {
 	const char *end;
@@ -103,9 +104,11 @@ static const struct {
 	enum label label;
 } labels[] = {
 	LABEL("password", L_PASSWORD), LABEL("passwd", L_PASSWORD),
-	LABEL("passphrase", L_PASSWORD), LABEL("passwort", L_PASSWORD),
-	LABEL("kennwort", L_PASSWORD), LABEL("_pwd", L_PASSWORD),
-	LABEL("token", L_TOKEN), LABEL("secret", L_SECRET),
+	LABEL("_pwd", L_PASSWORD),
+	LABEL("passphrase", L_PASSWORD),
+	LABEL("passwort", L_PASSWORD), LABEL("kennwort", L_PASSWORD),
+	LABEL("secret", L_SECRET),
+	LABEL("token", L_TOKEN), LABEL("authorization", L_AUTHORIZATION),
 	LABEL("api_key", L_SECRET), LABEL("apikey", L_SECRET),
 	LABEL("api-key", L_SECRET), LABEL("access_key", L_SECRET),
 	LABEL("accesskey", L_SECRET), LABEL("access-key", L_SECRET),
@@ -113,8 +116,7 @@ static const struct {
 	LABEL("secret-key", L_SECRET), LABEL("private_key", L_SECRET),
 	LABEL("privatekey", L_SECRET), LABEL("auth_key", L_SECRET),
 	LABEL("accountkey", L_SECRET), LABEL("signing_key", L_SECRET),
-	LABEL("encryption_key", L_SECRET),
-	LABEL("authorization", L_AUTHORIZATION)
+	LABEL("encryption_key", L_SECRET)
 };
 
 static const char *const label_masks[] = { "", "[password masked]",
@@ -145,8 +147,9 @@ struct scan {
 };
 
 static uint8_t set_of[256];
-static uint8_t trigger[256];	    /* bit n: tries[n] */
+static uint8_t trigger[2][256];	    /* bit n: tries[n]; [1]: in a word */
 static uint8_t pattern_first[256]; /* index + 1 */
+static uint8_t label_last[256];	    /* index + 1 */
 
 static void tables_build(void);
 static size_t run(const struct scan *, size_t, uint8_t, size_t);
@@ -177,15 +180,16 @@ static bool next_hit(struct scan *, size_t);
 static const struct {
 	const char *bytes;
 	bool (*try)(struct scan *, size_t);
+	bool starts; /* only where no word goes on: most letters are inside */
 } tries[] = {
-	{ "Aghnprsx", try_prefix },
-	{ "e", try_jwt },
-	{ "-", try_pem },
-	{ "-", try_option },
-	{ "bB", try_bearer },
-	{ ":", try_url },
-	{ ":", try_bot_token },
-	{ ":=", try_label }
+	{ "Aghnprsx", try_prefix, true },
+	{ "e", try_jwt, true },
+	{ "-", try_pem, false },
+	{ "-", try_option, false },
+	{ "bB", try_bearer, true },
+	{ ":", try_url, false },
+	{ ":", try_bot_token, false },
+	{ ":=", try_label, false }
 };
 
 static void
@@ -206,9 +210,15 @@ tables_build(void)
 	for (i = nitems(patterns); i-- > 0;)
 		pattern_first[(uint8_t)patterns[i].prefix[0]] =
 		    (uint8_t)(i + 1);
+	for (i = nitems(labels); i-- > 0;)
+		label_last[(uint8_t)labels[i].end[labels[i].len - 1]] =
+		    (uint8_t)(i + 1);
 	for (i = 0; i < nitems(tries); i++) {
-		for (c = tries[i].bytes; *c != '\0'; c++)
-			trigger[(uint8_t)*c] |= (uint8_t)(1 << i);
+		for (c = tries[i].bytes; *c != '\0'; c++) {
+			trigger[0][(uint8_t)*c] |= (uint8_t)(1 << i);
+			if (!tries[i].starts)
+				trigger[1][(uint8_t)*c] |= (uint8_t)(1 << i);
+		}
 	}
 }
 
@@ -324,10 +334,13 @@ label_of(const char *p, size_t len)
 	if (len == 0)
 		return (L_NONE);
 	last = tolower((unsigned char)p[-1]);
-	for (i = 0; i < nitems(labels); i++) {
+	if ((i = label_last[(uint8_t)last]) == 0)
+		return (L_NONE);
+	for (i--; i < nitems(labels); i++) {
 		n = labels[i].len;
-		if (labels[i].end[n - 1] == last && len >= n &&
-		    strncasecmp(p - n, labels[i].end, n) == 0)
+		if (labels[i].end[n - 1] != last)
+			break;
+		if (len >= n && strncasecmp(p - n, labels[i].end, n) == 0)
 			return (labels[i].label);
 	}
 	return (L_NONE);
@@ -667,11 +680,14 @@ redact_number(const char *label)
 static bool
 next_hit(struct scan *s, size_t i)
 {
+	bool inside = in_set(s, i - 1, S_WORD);
+	uint8_t c, todo;
 	size_t t;
-	uint8_t todo;
 
 	for (; i < s->len; i++) {
-		todo = trigger[(uint8_t)s->p[i]];
+		c = (uint8_t)s->p[i];
+		todo = trigger[inside][c];
+		inside = (set_of[c] & S_WORD) != 0;
 		for (t = 0; todo != 0; t++, todo >>= 1) {
 			if ((todo & 1) != 0 && tries[t].try(s, i))
 				return (true);
@@ -688,7 +704,7 @@ redact_text(struct redactor *r, const char *p, size_t len, const char *label,
 	struct buf masked = { 0 };
 	bool hit;
 
-	if (trigger[':'] == 0)
+	if (trigger[0][':'] == 0)
 		tables_build();
 	*out = NULL;
 	*outlen = 0;

@@ -76,12 +76,10 @@ buf_json(struct buf *b, const char *p, size_t len)
 	size_t n;
 
 	buf_lit(b, "\"");
-	while (p < end) {
-		if ((unsigned char)*p >= 0x20 && (unsigned char)*p < 0x7f &&
-		    *p != '"' && *p != '\\') {
-			p++;
-			continue;
-		}
+	for (;;) {
+		p += utf8_plain(p, (size_t)(end - p), "\"\\");
+		if (p == end)
+			break;
 		n = utf8_char(p, (size_t)(end - p));
 		if (n > 1) {
 			p += n;

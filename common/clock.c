@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 #include "common/clock.h"
 
 static int64_t clock_read(clockid_t, int64_t);
+static bool digits(const char **, int, int *);
+static bool one_of(const char **, const char *);
+static bool zone_minutes(const char *, int *);
 
 /* In units of 1/per_s of a second. */
 static int64_t
@@ -77,23 +81,65 @@ clock_rfc3339(char *buf, size_t size, int64_t wall_ms)
 	return (buf);
 }
 
+/* A number of at most so many digits, and the step behind it. */
+static bool
+digits(const char **s, int most, int *value)
+{
+	const char *p = *s;
+
+	for (*value = 0; most-- > 0 && *p >= '0' && *p <= '9'; p++)
+		*value = *value * 10 + (*p - '0');
+	if (p == *s)
+		return (false);
+	*s = p;
+	return (true);
+}
+
+/* One of these characters, and the step behind it. */
+static bool
+one_of(const char **s, const char *these)
+{
+	if (**s == '\0' || strchr(these, **s) == NULL)
+		return (false);
+	++*s;
+	return (true);
+}
+
+/* The end of a time: "Z" or the offset from UTC. */
+static bool
+zone_minutes(const char *s, int *minutes)
+{
+	int hours, sign = *s == '-' ? -1 : 1;
+
+	*minutes = 0;
+	if (one_of(&s, "Zz"))
+		return (*s == '\0');
+	if (!one_of(&s, "+-") || !digits(&s, 2, &hours) || !one_of(&s, ":") ||
+	    !digits(&s, 2, minutes) || *s != '\0' || hours > 23 ||
+	    *minutes > 59)
+		return (false);
+	*minutes = sign * (hours * 60 + *minutes);
+	return (true);
+}
+
 int64_t
 clock_parse_rfc3339(const char *s)
 {
 	struct tm tm = { 0 };
 	int64_t ms = 0, scale = 100;
-	int n = 0, hours, minutes;
-	char sign;
+	int minutes;
 
-	if (sscanf(s, "%4d-%2d-%2d%*1[Tt ]%2d:%2d:%2d%n", &tm.tm_year,
-	    &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-	    &n) != 6 || n == 0)
+	if (!digits(&s, 4, &tm.tm_year) || !one_of(&s, "-") ||
+	    !digits(&s, 2, &tm.tm_mon) || !one_of(&s, "-") ||
+	    !digits(&s, 2, &tm.tm_mday) || !one_of(&s, "Tt ") ||
+	    !digits(&s, 2, &tm.tm_hour) || !one_of(&s, ":") ||
+	    !digits(&s, 2, &tm.tm_min) || !one_of(&s, ":") ||
+	    !digits(&s, 2, &tm.tm_sec))
 		return (-1);
 	if (tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 ||
 	    tm.tm_mday > 31 || tm.tm_hour > 23 || tm.tm_min > 59 ||
 	    tm.tm_sec > 60 || tm.tm_year < 1970)
 		return (-1);
-	s += n;
 	if (*s == '.') {
 		for (s++; isdigit((unsigned char)*s); s++) {
 			ms += (*s - '0') * scale;
@@ -102,16 +148,9 @@ clock_parse_rfc3339(const char *s)
 	}
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
-	ms += (int64_t)timegm(&tm) * 1000;
-	if (strcmp(s, "Z") == 0 || strcmp(s, "z") == 0)
-		return (ms);
-	n = 0;
-	if (sscanf(s, "%c%2d:%2d%n", &sign, &hours, &minutes, &n) != 3 ||
-	    s[n] != '\0' || (sign != '+' && sign != '-') || hours > 23 ||
-	    minutes > 59)
+	if (!zone_minutes(s, &minutes))
 		return (-1);
-	ms -= (sign == '+' ? 1 : -1) * (hours * 60 + minutes) * 60000LL;
-	return (ms);
+	return (ms + ((int64_t)timegm(&tm) - minutes * 60LL) * 1000);
 }
 
 int64_t

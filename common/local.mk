@@ -18,9 +18,11 @@ common_libcommon_a_SOURCES = \
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_base64 tests/unit/test_buf \
+	tests/unit/test_clock \
 	tests/unit/test_event tests/unit/test_json \
 	tests/unit/test_sandbox tests/unit/test_utf8 tests/unit/test_uuid
 TESTS += tests/unit/test_base64 tests/unit/test_buf \
+	tests/unit/test_clock \
 	tests/unit/test_event tests/unit/test_json \
 	tests/unit/test_sandbox tests/unit/test_utf8 tests/unit/test_uuid
 COMMON_TEST_LIBS = common/libcommon.a $(CMOCKA_LIBS) $(EVENT_LIBS) \
@@ -31,6 +33,9 @@ tests_unit_test_base64_LDADD = $(COMMON_TEST_LIBS)
 tests_unit_test_buf_SOURCES = tests/unit/test_buf.c
 tests_unit_test_buf_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_buf_LDADD = $(COMMON_TEST_LIBS)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_clock_LDADD = $(COMMON_TEST_LIBS)
 tests_unit_test_event_SOURCES = tests/unit/test_event.c
 tests_unit_test_event_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_event_LDADD = $(COMMON_TEST_LIBS)

@@ -58,21 +58,53 @@ is_control(unsigned char c)
 	return ((c < 0x20 && c != '\t' && c != '\n') || c == 0x7f);
 }
 
-/* Bytes at the start that are printable ASCII, counted in eights. */
+/* Eight bytes at a time: those over 0x7e or below 0x20 set their top bit. */
+#define ONES 0x0101010101010101ULL
+#define TOPS 0x8080808080808080ULL
+#define SPECIAL(v) ((v) | ((v) + ONES) | ((v) - 0x20 * ONES))
+
 static size_t
 plain_run(const char *p, size_t len)
 {
-	const uint64_t ones = 0x0101010101010101ULL;
-	const uint64_t tops = 0x8080808080808080ULL;
 	uint64_t v;
 	size_t i;
 
 	for (i = 0; len - i >= sizeof(v); i += sizeof(v)) {
 		memcpy(&v, p + i, sizeof(v));
-		/* A byte over 0x7e, or below 0x20, sets its top bit. */
-		if (((v | (v + ones) | (v - 0x20 * ones)) & tops) != 0)
+		if ((SPECIAL(v) & TOPS) != 0)
 			break;
 	}
+	while (i < len && p[i] >= 0x20 && p[i] < 0x7f)
+		i++;
+	return (i);
+}
+
+size_t
+utf8_plain(const char *p, size_t len, const char *stops)
+{
+	uint64_t v, stop[UTF8_STOPS];
+	size_t i;
+
+	if (*stops == '\0')
+		return (plain_run(p, len));
+	/* The last one fills the places that are left. */
+	for (i = 0; i < UTF8_STOPS; i++) {
+		stop[i] = ONES * (uint8_t)*stops;
+		if (stops[1] != '\0')
+			stops++;
+	}
+	for (i = 0; len - i >= sizeof(v); i += sizeof(v)) {
+		memcpy(&v, p + i, sizeof(v));
+		/* What is equal is 0, and borrows. */
+		if (((SPECIAL(v) | ((v ^ stop[0]) - ONES) |
+		    ((v ^ stop[1]) - ONES) | ((v ^ stop[2]) - ONES) |
+		    ((v ^ stop[3]) - ONES)) & TOPS) != 0)
+			break;
+	}
+	for (; i < len && p[i] >= 0x20 && p[i] < 0x7f; i++)
+		if (p[i] == (char)stop[0] || p[i] == (char)stop[1] ||
+		    p[i] == (char)stop[2] || p[i] == (char)stop[3])
+			break;
 	return (i);
 }
 

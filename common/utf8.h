@@ -15,6 +15,12 @@ size_t utf8_char(const char *p, size_t len);
  */
 bool utf8_clean(const char *, size_t len);
 /*
+ * Bytes at the start that are printable ASCII and none of stops, of which
+ * there are at most UTF8_STOPS.
+ */
+#define UTF8_STOPS 4
+size_t utf8_plain(const char *, size_t len, const char *stops);
+/*
  * A malloc'd, NUL-terminated copy that is clean: a run of invalid bytes
  * becomes one U+FFFD, CR LF and CR become LF, terminal control sequences
  * (ESC [ …) and all other control characters go.  At most twice as long as

@@ -83,6 +83,30 @@ test_every_byte_everywhere(void **state)
 	}
 }
 
+/* Every byte at every place of a text beside the obvious loop. */
+static void
+test_plain_run_is_that_of_the_obvious_loop(void **state)
+{
+	static const char *const stops[] = { "", "\"\\", "<>&\"" };
+	char text[21];
+	size_t at, i, k;
+	int byte;
+
+	(void)state;
+	for (k = 0; k < sizeof(stops) / sizeof(stops[0]); k++)
+		for (at = 0; at < sizeof(text); at++)
+			for (byte = 1; byte < 256; byte++) {
+				memset(text, ' ' + byte % 2, sizeof(text));
+				text[at] = (char)byte;
+				for (i = 0; i < sizeof(text); i++)
+					if (text[i] < 0x20 || text[i] == 0x7f ||
+					    strchr(stops[k], text[i]) != NULL)
+						break;
+				assert_int_equal(utf8_plain(text, sizeof(text),
+				    stops[k]), i);
+			}
+}
+
 static void
 test_worst_growth_fits(void **state)
 {
@@ -104,6 +128,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_every_byte_everywhere),
+		cmocka_unit_test(test_plain_run_is_that_of_the_obvious_loop),
 		cmocka_unit_test(test_worst_growth_fits),
 	};
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/utf8.h"
 #include "workers/format/text.h"
 #include "workers/format/utf.h"
 
@@ -64,10 +65,11 @@ clean_run(const char *p, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
-		if ((p[i] < 0x20 && p[i] != '\n' && p[i] != '\t') ||
-		    p[i] == 0x7f)
-			break; /* char is signed: bytes over 0x7f are < 0 */
+	for (i = 0; i < n; i++) {
+		i += utf8_plain(p + i, n - i, "");
+		if (i == n || (p[i] != '\n' && p[i] != '\t'))
+			break;
+	}
 	return (i);
 }
 
@@ -241,6 +243,10 @@ escape(struct buf *out, const char *p, size_t n, bool attribute)
 	unsigned char c;
 
 	for (; p < end; p++) {
+		p += utf8_plain(p, (size_t)(end - p), attribute ? "<>&\"" :
+		    "<>&");
+		if (p == end)
+			break;
 		c = (unsigned char)*p;
 		if (named[c].text == NULL || (c == '"' && !attribute))
 			continue;

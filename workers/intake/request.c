@@ -101,7 +101,14 @@ skip_space(const char *p, const char *end)
 static const char *
 skip_string(const char *p, const char *end)
 {
-	for (p++; p < end; p++) {
+	const char *quote;
+
+	p++;
+	if ((quote = memchr(p, '"', (size_t)(end - p))) == NULL)
+		return (NULL);
+	if (memchr(p, '\\', (size_t)(quote - p)) == NULL)
+		return (quote + 1); /* as nearly all strings are */
+	for (; p < end; p++) {
 		if (*p == '\\')
 			p++;
 		else if (*p == '"')

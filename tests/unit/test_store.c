@@ -487,6 +487,117 @@ test_modes(void **state)
 	store_close(st);
 }
 
+static void
+count_meta(const char *key, const char *value, void *arg)
+{
+	(void)key, (void)value;
+	++*(int *)arg;
+}
+
+static int
+attempts_of(struct store *st, int64_t seq)
+{
+	struct store_delivery d;
+
+	assert_int_equal(store_get_delivery(st, DELIVERY_ID(seq, 0), &d), 1);
+	return (d.state == DS_SENDING ? d.attempts : -d.state);
+}
+
+static void
+put_state(struct store *st, int64_t seq, int state, int attempts)
+{
+	struct store_delivery d;
+
+	assert_int_equal(store_get_delivery(st, DELIVERY_ID(seq, 0), &d), 1);
+	d.state = state;
+	d.attempts = attempts;
+	assert_int_equal(store_put_delivery(st, &d), 0);
+}
+
+/* Many at once, some end, some are tried again: it is so on disk, too. */
+static void
+test_what_is_being_sent_is_known_after_a_restart(void **state)
+{
+	struct store *st = store_open(dir);
+	int64_t seq[150], ids[150];
+	int i, rows = 0;
+	char id[16];
+
+	(void)state;
+	for (i = 0; i < 150; i++) {
+		snprintf(id, sizeof(id), "s%d", i);
+		seq[i] = put_one(st, id, 1, LANE_BULK);
+		assert_int_equal(store_put_sending(st,
+		    DELIVERY_ID(seq[i], 0), 1), 0);
+	}
+	assert_int_equal(store_commit(st), 0);
+	/* An end, a retry that waits, one that is under way again. */
+	put_state(st, seq[0], DS_DELIVERED, 1);
+	put_state(st, seq[1], DS_QUEUED, 1);
+	put_state(st, seq[2], DS_QUEUED, 1);
+	assert_int_equal(store_put_sending(st, DELIVERY_ID(seq[2], 0), 2), 0);
+	assert_int_equal(store_commit(st), 0);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(attempts_of(st, seq[0]), -DS_DELIVERED);
+		assert_int_equal(attempts_of(st, seq[1]), -DS_QUEUED);
+		assert_int_equal(attempts_of(st, seq[2]), 2);
+		assert_int_equal(attempts_of(st, seq[149]), 1);
+		seen = 0;
+		assert_int_equal(store_load_sending(st, note_delivery, ids),
+		    148);
+		assert_int_equal(ids[0], DELIVERY_ID(seq[2], 0));
+		assert_int_equal(ids[147], DELIVERY_ID(seq[149], 0));
+		assert_int_equal(last_seen.state, DS_SENDING);
+		store_close(st);
+		st = store_open(dir);
+	}
+	/* When all have ended nothing is left of them. */
+	for (i = 1; i < 150; i++)
+		put_state(st, seq[i], DS_DELIVERED, 2);
+	assert_int_equal(store_commit(st), 0);
+	assert_int_equal(store_load_sending(st, note_delivery, ids), 0);
+	put_one(st, "next", 1, LANE_BULK);
+	assert_int_equal(store_commit(st), 0);
+	assert_int_equal(store_each_meta(st, "store.sending.", count_meta,
+	    &rows), 0);
+	assert_int_equal(rows, 0);
+	store_close(st);
+}
+
+/* The row of a transaction goes when the last of its marks is over. */
+static void
+test_mark_and_end_in_one_transaction(void **state)
+{
+	struct store *st = store_open(dir);
+	int64_t a, b;
+	int rows = 0;
+
+	(void)state;
+	a = put_one(st, "a", 1, LANE_BULK);
+	b = put_one(st, "b", 1, LANE_BULK);
+	assert_int_equal(store_commit(st), 0);
+	store_put_sending(st, DELIVERY_ID(a, 0), 1);
+	put_state(st, a, DS_DELIVERED, 1);
+	store_put_sending(st, DELIVERY_ID(b, 0), 1);
+	put_state(st, b, DS_QUEUED, 1);
+	store_put_sending(st, DELIVERY_ID(b, 0), 2);
+	assert_int_equal(store_commit(st), 0);
+	assert_int_equal(attempts_of(st, a), -DS_DELIVERED);
+	assert_int_equal(attempts_of(st, b), 2);
+	store_close(st);
+	st = store_open(dir);
+	assert_int_equal(attempts_of(st, a), -DS_DELIVERED);
+	assert_int_equal(attempts_of(st, b), 2);
+	put_state(st, b, DS_DEAD, 2);
+	assert_int_equal(store_commit(st), 0);
+	put_one(st, "c", 1, LANE_BULK);
+	assert_int_equal(store_commit(st), 0);
+	assert_int_equal(store_each_meta(st, "store.sending.", count_meta,
+	    &rows), 0);
+	assert_int_equal(rows, 0);
+	store_close(st);
+}
+
 int
 main(void)
 {
@@ -498,6 +609,8 @@ main(void)
 		TEST(test_find_out_of_order),
 		TEST(test_many_pending),
 		TEST(test_lanes),
+		TEST(test_what_is_being_sent_is_known_after_a_restart),
+		TEST(test_mark_and_end_in_one_transaction),
 		TEST(test_count_open),
 		TEST(test_fanout),
 		TEST(test_chats_tasks_meta),

@@ -115,6 +115,27 @@ test_list_pages(void **state)
 	assert_int_equal(last.chat.thread, 7);
 }
 
+/* Their rows say that they are queued. */
+static void
+test_list_what_is_being_sent(void **state)
+{
+	int i, n;
+
+	(void)state;
+	fill();
+	n = list(DS_QUEUED, true, false, 0, 1000);
+	for (i = 0; i < 20; i++)
+		store_put_sending(st, got[i], 1);
+	assert_int_equal(store_commit(st), 0);
+	assert_int_equal(list(-1, true, false, 0, 1000), n);
+	assert_int_equal(list(DS_SENDING, true, false, 0, 1000), 20);
+	assert_int_equal(last.delivery.state, DS_SENDING);
+	assert_int_equal(list(DS_SENDING, true, false, got[9], 5), 5);
+	assert_int_equal(list(DS_QUEUED, true, false, 0, 10), 10);
+	assert_int_equal(last.delivery.state, DS_QUEUED);
+	assert_int_equal(list(DS_QUEUED, true, false, 0, 1000), n - 20);
+}
+
 static void
 test_list_filters(void **state)
 {
@@ -337,6 +358,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(test_list_pages),
 		TEST(test_list_filters),
+		TEST(test_list_what_is_being_sent),
 		TEST(test_archive),
 		TEST(test_prune_age),
 		TEST(test_prune_count),

@@ -32,8 +32,8 @@ workers_queue_libstore_a_SOURCES = workers/queue/store.c \
 	workers/queue/store_int.h workers/queue/store_list.c \
 	workers/queue/store_ops.c workers/queue/store_read.c \
 	workers/queue/store_record.h workers/queue/store_repair.c \
-	workers/queue/store_salvage.c workers/queue/store_sql.h \
-	workers/queue/store_vfs.c
+	workers/queue/store_salvage.c workers/queue/store_sending.c \
+	workers/queue/store_sql.h workers/queue/store_vfs.c
 workers_queue_libstore_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 STORE_LIBS = workers/queue/libstore.a common/libcommon.a $(SQLITE_LIBS) \
 	$(BSD_LIBS)

@@ -523,6 +523,7 @@ store_open(const char *dir)
 	if (st == NULL)
 		return (NULL);
 	st->next_seq = 1;
+	store_sending_init(st);
 	if (strlcpy(st->dir, dir, sizeof(st->dir)) >= sizeof(st->dir)) {
 		log_warnx("store: path too long: %s", dir);
 		free(st);
@@ -531,7 +532,7 @@ store_open(const char *dir)
 	}
 	snprintf(st->path, sizeof(st->path), "%s/queue.db", st->dir);
 	configure_sqlite();
-	if (open_any(st) == -1) {
+	if (open_any(st) == -1 || store_sending_load(st) == -1) {
 		error = errno;
 		store_close(st);
 		errno = error;
@@ -547,6 +548,7 @@ store_close(struct store *st)
 	if (st == NULL)
 		return;
 	store_disconnect(st);
+	store_sending_free(st);
 	free(st->arena);
 	free(st->pending);
 	free(st);

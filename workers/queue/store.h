@@ -24,6 +24,7 @@
  *  segment(id, first_seq, last_seq, n, raw_bytes, data)
  *      n: how many events still refer to it
  *  meta(key, value);  total: one row of counters
+ *      store.*: the store's own, among them the marks of what is being sent
  *
  * A delivery is one event for one chat.  Its id is seq * 64 + n, so that the
  * deliveries of an event are a range of the primary key and need no index.
@@ -155,7 +156,8 @@ int store_put_routes(struct store *, int64_t seq,
     const struct store_delivery *, size_t n);
 /* The delivery as a whole, by its id; it exists already. */
 int store_put_delivery(struct store *, const struct store_delivery *);
-/* Attempts and state SENDING only: the short form before each request. */
+/* Attempts and state SENDING only, before each request; it holds until the
+ * delivery is put. */
 int store_put_sending(struct store *, int64_t id, int attempts);
 /* The masked form of an event in which secrets were found. */
 int store_put_masked(struct store *, int64_t seq, const char *title,

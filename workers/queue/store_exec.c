@@ -26,6 +26,8 @@ static void	bind_blob(sqlite3_stmt *, int, const void *, struct part);
 static int	run(sqlite3_stmt *);
 static int	bind_delivery(struct store *, enum store_query, const void *,
 		    const struct rec_delivery *);
+static bool	is_queued(const struct rec_delivery *);
+static int	bind_queued(struct store *, const struct store_delivery *);
 static int	exec_all(struct store *);
 static int	exec_totals(struct store *);
 static int	transact(struct store *, const char **);
@@ -88,6 +90,30 @@ bind_delivery(struct store *st, enum store_query q, const void *record,
 	return (run(s));
 }
 
+/* As nearly all are when they are accepted. */
+static bool
+is_queued(const struct rec_delivery *r)
+{
+	return (r->d.state == DS_QUEUED && r->d.attempts == 0 &&
+	    r->d.parts_done == 0 && r->d.not_before_ms == 0 &&
+	    r->d.done_ms == 0 && r->d.digest == 0 && r->reason.at == 0 &&
+	    r->messages.at == 0);
+}
+
+static int
+bind_queued(struct store *st, const struct store_delivery *d)
+{
+	sqlite3_stmt *s = store_stmt(st, Q_DELIVERY_QUEUED);
+
+	if (s == NULL)
+		return (SQLITE_ERROR);
+	sqlite3_bind_int64(s, 1, d->id);
+	sqlite3_bind_int(s, 2, d->chat);
+	sqlite3_bind_int(s, 3, d->lane);
+	sqlite3_bind_int(s, 4, d->flags);
+	return (run(s));
+}
+
 static int
 exec_route(struct store *st, const struct record *head)
 {
@@ -98,7 +124,8 @@ exec_route(struct store *st, const struct record *head)
 	int rc = SQLITE_OK;
 
 	for (i = 0; i < r->ndeliveries && rc == SQLITE_OK; i++)
-		rc = bind_delivery(st, Q_DELIVERY_NEW, r, &d[i]);
+		rc = is_queued(&d[i]) ? bind_queued(st, &d[i].d) :
+		    bind_delivery(st, Q_DELIVERY_NEW, r, &d[i]);
 	return (rc);
 }
 
@@ -140,13 +167,8 @@ static int
 exec_sending(struct store *st, const struct record *head)
 {
 	const struct rec_sending *r = (const struct rec_sending *)head;
-	sqlite3_stmt *s = store_stmt(st, Q_SENDING_PUT);
 
-	if (s == NULL)
-		return (SQLITE_ERROR);
-	sqlite3_bind_int64(s, 1, r->id);
-	sqlite3_bind_int(s, 2, r->attempts);
-	return (run(s));
+	return (store_sending_put(st, r->id, r->attempts));
 }
 
 static int
@@ -350,7 +372,9 @@ transact(struct store *st, const char **doing)
 	if ((rc = run(begin)) != SQLITE_OK)
 		return (rc);
 	*doing = "write";
+	store_sending_begin(st);
 	if ((rc = exec_all(st)) != SQLITE_OK ||
+	    (rc = store_sending_end(st)) != SQLITE_OK ||
 	    (rc = exec_totals(st)) != SQLITE_OK)
 		return (rc);
 	*doing = "commit";
@@ -362,6 +386,7 @@ commit_done(struct store *st)
 {
 	static const struct store_totals zero;
 
+	store_sending_done(st);
 	st->total.accepted += st->delta.accepted;
 	st->total.delivered += st->delta.delivered;
 	st->total.suppressed += st->delta.suppressed;

@@ -4,6 +4,7 @@
  *	store.c		open, close, schema, errors
  *	store_ops.c	collecting the operations
  *	store_exec.c	the transaction that does them
+ *	store_sending.c	the marks of what is being sent
  *	store_read.c	reads
  *	store_list.c	listings, archive, pruning
  *	store_vfs.c	gathers writes on their way to the system
@@ -12,6 +13,8 @@
  */
 #ifndef QUEUE_STORE_INT_H
 #define QUEUE_STORE_INT_H
+
+#include <sys/queue.h>
 
 #include <sqlite3.h>
 
@@ -28,6 +31,26 @@ struct pending {
 	int64_t key, seq;
 	uint32_t record; /* where in the arena; the table's 0 is a free place */
 };
+
+/* Marks: a delivery that is being sent, by its attempts. */
+#define SENDING_ROW 64	    /* marks in one row at most */
+#define SENDING_BUCKETS 256 /* power of 2, about what can be under way */
+
+struct sending {
+	int64_t id;
+	int attempts;
+	struct sending_row *row;
+	struct sending *next; /* of its bucket */
+};
+
+struct sending_row {
+	int64_t number;
+	size_t n, live; /* live: marks that hold */
+	TAILQ_ENTRY(sending_row) entry;
+	struct sending mark[SENDING_ROW];
+};
+
+TAILQ_HEAD(sending_rows, sending_row);
 
 struct store {
 	sqlite3 *db; /* NULL: closed after an I/O error, to be reopened */
@@ -49,6 +72,10 @@ struct store {
 	struct pending *pending; /* open addressing; a power of two */
 	size_t npending, pending_size;
 	int64_t key_max, key_end; /* see store_find_id() */
+	struct sending *sending[SENDING_BUCKETS];
+	size_t nsending;
+	int64_t sending_next; /* number of the next row */
+	struct sending_rows sending_fresh, sending_rows, sending_over;
 	struct store_totals total, delta;
 	int64_t events, events_delta; /* rows of the event table */
 	int64_t pruned; /* deletions among the operations */
@@ -106,6 +133,22 @@ int64_t store_find_pending(const struct store *, int64_t key, const char *id,
 int store_put_prune_event(struct store *, int64_t seq);
 int store_put_prune_tasks(struct store *, int64_t before_ms);
 
+/* store_sending.c */
+void store_sending_init(struct store *);
+/* On start, once the store is open; 0 or -1. */
+int store_sending_load(struct store *);
+void store_sending_free(struct store *);
+/* Within a transaction: before it, for each mark, at its end; the last two
+ * return what SQLite does.  And when it is committed. */
+void store_sending_begin(struct store *);
+int store_sending_put(struct store *, int64_t id, int attempts);
+int store_sending_end(struct store *);
+void store_sending_done(struct store *);
+/* 0: this delivery is not being sent. */
+int store_sending_attempts(struct store *, int64_t id);
+/* st->nsending of them, rising, to be freed; NULL without memory. */
+int64_t *store_sending_ids(struct store *);
+
 /* store_read.c */
 /* 1: a row, 0: no more, -1: error, noted; the statement is reset unless 1. */
 int store_step(struct store *, sqlite3_stmt *);
@@ -115,6 +158,7 @@ int store_next_open(struct store *, int64_t *chat, int64_t *lane,
     int64_t *id);
 /* From the columns that begin at first: EVENT_COLUMNS and the payload. */
 void store_read_event(sqlite3_stmt *, int first, struct store_event *);
-void store_read_delivery(sqlite3_stmt *, int first, struct store_delivery *);
+void store_read_delivery(struct store *, sqlite3_stmt *, int first,
+    struct store_delivery *);
 
 #endif

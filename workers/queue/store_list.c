@@ -25,10 +25,11 @@ struct ids {
 	size_t n, size;
 };
 
-static void	read_row(sqlite3_stmt *, struct store_row *);
+static void	read_row(struct store *, sqlite3_stmt *, struct store_row *);
 static int	list_query(struct store *, enum store_query, int, int64_t, int,
 		    void (*)(const struct store_row *, void *), void *);
 static int	ids_add(struct ids *, int64_t);
+static int	collect_sending(struct store *, int64_t, struct ids *);
 static int	collect_open(struct store *, int, int64_t, int, struct ids *);
 static int	compare_down(const void *, const void *);
 static int	list_open(struct store *, int, int64_t, int,
@@ -38,9 +39,9 @@ static int	prune_scan(struct store *, struct store_prune *, int64_t, int,
 		    bool);
 
 static void
-read_row(sqlite3_stmt *s, struct store_row *r)
+read_row(struct store *st, sqlite3_stmt *s, struct store_row *r)
 {
-	store_read_delivery(s, 0, &r->delivery);
+	store_read_delivery(st, s, 0, &r->delivery);
 	store_read_event(s, 12, &r->event);
 	r->chat.id = r->delivery.chat;
 	r->chat.chat_id = sqlite3_column_int64(s, 26);
@@ -64,7 +65,7 @@ list_query(struct store *st, enum store_query q, int state, int64_t before,
 	if (q != Q_LIST_ALL)
 		sqlite3_bind_int(s, 3, state);
 	while ((more = store_step(st, s)) == 1) {
-		read_row(s, &row);
+		read_row(st, s, &row);
 		each(&row, arg);
 		if (++n % TURN_ROWS == 0)
 			slot_turn();
@@ -97,6 +98,22 @@ compare_down(const void *a, const void *b)
 	return ((x < y) - (x > y));
 }
 
+/* Those whose rows still say that they are queued. */
+static int
+collect_sending(struct store *st, int64_t before, struct ids *ids)
+{
+	int64_t *id = store_sending_ids(st);
+	size_t i;
+	int rc = 0;
+
+	if (id == NULL)
+		return (-1);
+	for (i = 0; i < st->nsending && id[i] < before && rc == 0; i++)
+		rc = ids_add(ids, id[i]);
+	free(id);
+	return (rc);
+}
+
 /*
  * The index of open deliveries is sorted by chat and lane first: take the
  * newest of each and merge them.
@@ -107,21 +124,29 @@ collect_open(struct store *st, int state, int64_t before, int limit,
 {
 	int64_t chat = INT64_MIN, lane = 0, oldest;
 	sqlite3_stmt *s;
+	int64_t id;
 	int found;
 
 	s = store_stmt(st, state < 0 ? Q_LIST_OPEN : Q_LIST_OPEN_STATE);
-	if (s == NULL)
+	if (s == NULL || (state == DS_SENDING &&
+	    collect_sending(st, before, ids) == -1))
 		return (-1);
 	while ((found = store_next_open(st, &chat, &lane, &oldest)) == 1) {
 		sqlite3_bind_int64(s, 1, chat);
 		sqlite3_bind_int64(s, 2, lane);
 		sqlite3_bind_int64(s, 3, before);
-		sqlite3_bind_int(s, 4, limit);
+		/* As many more as may be left out. */
+		sqlite3_bind_int64(s, 4, limit + (int64_t)st->nsending);
 		if (state >= 0)
 			sqlite3_bind_int(s, 5, state);
-		while ((found = store_step(st, s)) == 1)
-			if (ids_add(ids, sqlite3_column_int64(s, 0)) == -1)
+		while ((found = store_step(st, s)) == 1) {
+			id = sqlite3_column_int64(s, 0);
+			if (state == DS_QUEUED &&
+			    store_sending_attempts(st, id) > 0)
+				continue;
+			if (ids_add(ids, id) == -1)
 				break;
+		}
 		sqlite3_reset(s);
 		if (found != 0)
 			return (-1);
@@ -153,7 +178,7 @@ list_open(struct store *st, int state, int64_t before, int limit,
 		sqlite3_bind_int64(s, 1, ids.id[i]);
 		if ((found = store_step(st, s)) != 1)
 			continue;
-		read_row(s, &row);
+		read_row(st, s, &row);
 		each(&row, arg);
 		sqlite3_reset(s);
 		if (++n % TURN_ROWS == 0)

@@ -70,8 +70,11 @@ store_read_event(sqlite3_stmt *s, int i, struct store_event *e)
 }
 
 void
-store_read_delivery(sqlite3_stmt *s, int i, struct store_delivery *d)
+store_read_delivery(struct store *st, sqlite3_stmt *s, int i,
+    struct store_delivery *d)
 {
+	int attempts;
+
 	d->id = sqlite3_column_int64(s, i);
 	d->chat = sqlite3_column_int(s, i + 1);
 	d->lane = sqlite3_column_int(s, i + 2);
@@ -84,6 +87,10 @@ store_read_delivery(sqlite3_stmt *s, int i, struct store_delivery *d)
 	d->digest = sqlite3_column_int64(s, i + 9);
 	d->reason = text(s, i + 10);
 	d->messages = text(s, i + 11);
+	if ((attempts = store_sending_attempts(st, d->id)) > 0) {
+		d->state = DS_SENDING;
+		d->attempts = attempts;
+	}
 }
 
 /*
@@ -147,7 +154,7 @@ store_get_delivery(struct store *st, int64_t id, struct store_delivery *d)
 	sqlite3_bind_int64(s, 1, id);
 	if ((found = store_step(st, s)) == 1) {
 		st->held = s;
-		store_read_delivery(s, 0, d);
+		store_read_delivery(st, s, 0, d);
 	}
 	return (found);
 }
@@ -160,7 +167,7 @@ each_delivery(struct store *st, sqlite3_stmt *s,
 	int n = 0, more;
 
 	while ((more = store_step(st, s)) == 1) {
-		store_read_delivery(s, 0, &d);
+		store_read_delivery(st, s, 0, &d);
 		each(&d, arg);
 		n++;
 	}
@@ -220,11 +227,26 @@ store_load_sending(struct store *st,
     void (*each)(const struct store_delivery *, void *), void *arg)
 {
 	sqlite3_stmt *s;
+	int64_t *ids;
+	int n, one;
+	size_t i;
 
 	store_settle(st);
-	if ((s = store_stmt(st, Q_SENDING_LOAD)) == NULL)
+	if ((s = store_stmt(st, Q_SENDING_LOAD)) == NULL ||
+	    (n = each_delivery(st, s, each, arg)) == -1 ||
+	    (s = store_stmt(st, Q_SENDING_GET)) == NULL ||
+	    (ids = store_sending_ids(st)) == NULL)
 		return (-1);
-	return (each_delivery(st, s, each, arg));
+	for (i = 0; i < st->nsending; i++) {
+		sqlite3_bind_int64(s, 1, ids[i]);
+		if ((one = each_delivery(st, s, each, arg)) == -1) {
+			n = -1;
+			break;
+		}
+		n += one;
+	}
+	free(ids);
+	return (n);
 }
 
 int

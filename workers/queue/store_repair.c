@@ -255,6 +255,7 @@ create_new(const struct store *st, struct store *fresh)
 
 	memset(fresh, 0, sizeof(*fresh));
 	fresh->next_seq = 1;
+	store_sending_init(fresh);
 	strlcpy(fresh->dir, st->dir, sizeof(fresh->dir));
 	snprintf(fresh->path, sizeof(fresh->path), "%s/queue.db.new", st->dir);
 	remove_new(st);

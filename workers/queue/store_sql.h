@@ -68,12 +68,13 @@
 	    "NULL,?)")                                                        \
 	Q(DELIVERY_NEW,                                                       \
 	    "INSERT INTO delivery VALUES(?,?,?,?,?,?,?,?,?,?,?,?)")           \
+	/* the same for one of which nothing is known but who gets it */      \
+	Q(DELIVERY_QUEUED, "INSERT INTO delivery VALUES(?,?,?,0,0,0,?,0,0,0," \
+	    "NULL,NULL)")                                                     \
 	Q(DELIVERY_PUT, "UPDATE delivery SET chat = ?2, lane = ?3,"           \
 	    " state = ?4, attempts = ?5, parts_done = ?6, flags = ?7,"        \
 	    " not_before = ?8, done_ms = ?9, digest = ?10, reason = ?11,"     \
 	    " messages = ?12 WHERE id = ?1")                                  \
-	Q(SENDING_PUT, "UPDATE delivery SET state = 1, attempts = ?2"         \
-	    " WHERE id = ?1")                                                 \
 	Q(MASKED_PUT, "UPDATE event SET title = ?2, payload = ?3,"            \
 	    " raw_bytes = ?4, encoding = 0, flags = flags | 16"               \
 	    " WHERE seq = ?1")                                                \
@@ -131,6 +132,8 @@
 	Q(SENDING_LOAD, "SELECT " DELIVERY_COLUMNS " FROM delivery AS d"      \
 	    " INDEXED BY delivery_open WHERE d.state < 10 AND d.state = 1"    \
 	    " ORDER BY d.chat, d.lane, d.id")                                 \
+	Q(SENDING_GET, "SELECT " DELIVERY_COLUMNS " FROM delivery AS d"       \
+	    " WHERE d.id = ?")                                                \
 	Q(RECEIVED_GET, "SELECT received_ms FROM event WHERE seq = ?")        \
 	Q(CHAT_LOAD, "SELECT id, chat_id, thread, suspended, reason"          \
 	    " FROM chat ORDER BY id")                                         \

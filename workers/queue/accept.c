@@ -13,6 +13,7 @@
 #include "common/event.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "common/nitems.h"
 #include "common/scoreboard.h"
 #include "common/uuid.h"
 #include "workers/queue/person.h"
@@ -41,14 +42,14 @@ struct packing {
 	TAILQ_ENTRY(packing) entry;
 };
 
-/* The fields of INTAKE_EVENT_SUBMIT, as C strings. */
+/* The fields of INTAKE_EVENT_SUBMIT, as C strings: one at a time. */
 struct submission {
 	struct peer *from;
 	uint64_t token;
 	size_t frame_bytes;
 	int flags, severity;
 	int64_t ttl_ms;
-	char *id, *type, *source, *task_id, *title, *to;
+	const char *id, *type, *source, *task_id, *title, *to;
 	struct span payload;
 	int encoding; /* of packed, if there is one */
 	struct span packed;
@@ -61,7 +62,6 @@ static uint64_t next_packing = 1;
 static enum link_verdict accept_frame(struct peer *, uint64_t, const void *,
     size_t, int, struct span);
 static bool submission_read(struct submission *, const void *, size_t);
-static void submission_free(struct submission *);
 static bool accept_pack(struct peer *, const struct frame *);
 static void accept_event(struct submission *);
 static void accept_duplicate(const struct submission *, int64_t);
@@ -119,58 +119,50 @@ accept_frame(struct peer *p, uint64_t token, const void *data, size_t len,
 	char own_id[UUID_SIZE];
 	int64_t seq;
 
-	if (!submission_read(&s, data, len)) {
-		submission_free(&s);
+	if (!submission_read(&s, data, len))
 		return (LINK_BAD);
-	}
 	seq = store_find_id(queue.store, s.id, strlen(s.id));
-	if (seq > 0 &&
-	    (seq = twin_find(s.id, s.payload, seq, own_id)) == 0) {
-		free(s.id);
-		if ((s.id = strdup(own_id)) == NULL)
-			fatal("submission");
-	}
+	if (seq > 0 && (seq = twin_find(s.id, s.payload, seq, own_id)) == 0)
+		s.id = own_id;
 	if (seq > 0)
 		accept_duplicate(&s, seq);
 	else
 		accept_event(&s);
-	submission_free(&s);
 	return (LINK_KEEP);
 }
 
+/* The texts are valid until the next is read. */
 static bool
 submission_read(struct submission *s, const void *data, size_t len)
 {
+	static char *texts;
+	static size_t size;
+	const char **field[] = { &s->id, &s->type, &s->source, &s->task_id,
+	    &s->title, &s->to };
 	struct unpacker u;
+	struct span span;
+	size_t at = 0;
 
+	if (size < len + nitems(field)) {
+		size = len + nitems(field);
+		if ((texts = realloc(texts, size)) == NULL)
+			fatal("submission");
+	}
 	unpack_init(&u, data, len);
 	(void)unpack_u8(&u); /* origin: counted by intake */
 	s->flags = unpack_u8(&u);
 	s->severity = unpack_u8(&u);
 	s->ttl_ms = (int64_t)unpack_u64(&u);
-	s->id = span_dup(unpack_span(&u));
-	s->type = span_dup(unpack_span(&u));
-	s->source = span_dup(unpack_span(&u));
-	s->task_id = span_dup(unpack_span(&u));
-	s->title = span_dup(unpack_span(&u));
-	s->to = span_dup(unpack_span(&u));
+	for (size_t i = 0; i < nitems(field); i++) {
+		span = unpack_span(&u);
+		memcpy(texts + at, span.p, span.len);
+		texts[at + span.len] = '\0';
+		*field[i] = texts + at;
+		at += span.len + 1;
+	}
 	s->payload = unpack_span(&u);
-	if (s->id == NULL || s->type == NULL || s->source == NULL ||
-	    s->task_id == NULL || s->title == NULL || s->to == NULL)
-		fatal("submission");
 	return (unpack_done(&u) && *s->id != '\0' && s->ttl_ms >= 0 &&
 	    s->severity < NSEVERITIES);
-}
-
-static void
-submission_free(struct submission *s)
-{
-	free(s->id);
-	free(s->type);
-	free(s->source);
-	free(s->task_id);
-	free(s->title);
-	free(s->to);
 }
 
 /* Give a large payload to the compress pool; false: do without. */
@@ -186,14 +178,11 @@ accept_pack(struct peer *p, const struct frame *f)
 	if ((c = worker_peer_next(PC_COMPRESS, NULL)) == NULL)
 		return (false);
 	if (!submission_read(&s, f->data, f->len) ||
-	    (int64_t)s.payload.len < queue.compress_min_bytes) {
-		submission_free(&s);
+	    (int64_t)s.payload.len < queue.compress_min_bytes)
 		return (false);
-	}
 	pack_u8(&out, CMP_PACK);
 	pack_u32(&out, (uint32_t)s.payload.len);
 	pack_blob(&out, s.payload.p, s.payload.len);
-	submission_free(&s);
 	asked = link_send_packed(c->link, QUEUE_COMPRESS_ASK, next_packing,
 	    &out) == 0;
 	pack_free(&out);
@@ -363,7 +352,7 @@ accept_deliveries(const struct submission *s, const struct store_event *ev,
 {
 	struct chat *c;
 
-	memset(d, 0, sizeof(*d) * STORE_FANOUT);
+	memset(d, 0, sizeof(*d) * (n > 0 ? n : 1));
 	for (size_t i = 0; i < n; i++) {
 		if ((c = chat_get(target[i].chat_id, target[i].thread))
 		    == NULL)
@@ -613,12 +602,12 @@ accept_own(const char *id, const char *type, const char *title,
 		id = new_id;
 	} else if (store_find_id(queue.store, id, strlen(id)) > 0)
 		return;
-	s.id = (char *)(uintptr_t)id;
-	s.type = (char *)(uintptr_t)type;
-	s.source = (char *)(uintptr_t)"cctg";
-	s.task_id = (char *)(uintptr_t)id;
-	s.title = (char *)(uintptr_t)title;
-	s.to = (char *)(uintptr_t)to;
+	s.id = id;
+	s.type = type;
+	s.source = "cctg";
+	s.task_id = id;
+	s.title = title;
+	s.to = to;
 	s.payload = (struct span){ payload, strlen(payload) };
 	accept_event(&s);
 }

@@ -21,6 +21,7 @@
 #include "workers/queue/verdict.h"
 
 #define BOT_LIMIT_MS 2000 /* 429s of several chats within this: all wait */
+#define MESSAGE_ID_SIZE 22 /* a comma, a sign, 19 digits and a NUL */
 
 static int marking; /* marked, and not yet called */
 
@@ -315,14 +316,15 @@ call_limited(struct chat *c, int64_t until)
 static void
 call_add_message(struct job *j, int64_t id)
 {
+	size_t len = j->messages == NULL ? 0 : strlen(j->messages);
 	char *all;
 
 	if (id == 0)
 		return;
-	if (asprintf(&all, "%s%s%lld", j->messages == NULL ? "" : j->messages,
-	    j->messages == NULL ? "" : ",", (long long)id) == -1)
+	if ((all = realloc(j->messages, len + MESSAGE_ID_SIZE)) == NULL)
 		fatal("message id");
-	free(j->messages);
+	snprintf(all + len, MESSAGE_ID_SIZE, "%s%lld", len > 0 ? "," : "",
+	    (long long)id);
 	j->messages = all;
 }
 

@@ -14,7 +14,7 @@
 #include "common/log.h"
 #include "workers/queue/queue.h"
 
-#define HASH_SIZE 4096 /* power of 2, about the jobs of many busy lanes */
+#define HASH_SIZE 16384 /* power of 2, about the jobs of many busy lanes */
 #define LOAD_LOW 64    /* a lane with fewer jobs is refilled */
 #define WAIT_MAX_MS 3600000 /* that a stored "not before" may be ahead */
 
@@ -458,12 +458,8 @@ job_new(int64_t id, struct chat *c, int lane, struct evm *ev)
 void
 job_drop_parts(struct job *j)
 {
-	for (int i = 0; i < j->nparts; i++) {
-		free(j->part[i].html);
-		free(j->part[i].name);
-		free(j->part[i].document);
-	}
-	memset(j->part, 0, sizeof(j->part));
+	free(j->part);
+	j->part = NULL;
 	j->nparts = 0;
 	queue.part_bytes -= j->part_bytes;
 	j->part_bytes = 0;

@@ -92,28 +92,31 @@ enum job_stage {
 
 struct part {
 	int kind;
-	char *html, *name;
-	void *document;
+	const char *html, *name;
+	const void *document;
 	size_t document_bytes;
 };
 
 TAILQ_HEAD(job_list, job);
 
-/* A delivery in memory: one event for one chat. */
+/* A delivery in memory: one event for one chat.  First what is looked at in
+ * search of another: there are thousands. */
 struct job {
 	int64_t id;
-	struct chat *chat;
+	LIST_ENTRY(job) hash;
+	TAILQ_ENTRY(job) entry; /* lane, members, or a list of commit.c */
 	struct evm *ev;
-	int lane;
 	enum job_stage stage;
 	bool in_lane;
+	int lane;
+	struct chat *chat;
 	int attempts, parts_done, flags, losses;
 	int64_t not_before_ms; /* wall clock */
 	char *messages;
 	/* rendering */
 	struct peer *asked;
 	int64_t asked_us;
-	struct part part[PARTS_MAX];
+	struct part *part; /* with their texts behind them */
 	int nparts;
 	size_t part_bytes;
 	char **options;
@@ -131,8 +134,6 @@ struct job {
 	/* final */
 	int final_state;
 	char *reason;
-	TAILQ_ENTRY(job) entry; /* lane, members, or a list of commit.c */
-	LIST_ENTRY(job) hash;
 	LIST_ENTRY(job) sibling; /* of the same event */
 };
 
@@ -155,6 +156,7 @@ struct chat {
 	int inflight;		/* marked or called */
 	int updating;		/* changes of progress messages under way */
 	int64_t collecting_ms;	/* a digest has been waiting since; 0: none */
+	int ahead;		/* about so many jobs are rendered ahead */
 	bool active;		/* on the scheduler's list */
 	TAILQ_ENTRY(chat) entry;
 	LIST_ENTRY(chat) all;

@@ -340,7 +340,9 @@ sched_start(struct chat *c, struct job *j, int64_t now)
 	job_remove(j);
 	c->inflight++;
 	call_mark(j);
-	sched_render_ahead(c);
+	/* Not for each job: it is a walk over all that are ahead. */
+	if (--c->ahead < AHEAD_JOBS / 2)
+		sched_render_ahead(c);
 	return (now);
 }
 
@@ -352,10 +354,12 @@ sched_render_ahead(struct chat *c)
 	struct job *j;
 	bool silent;
 
+	c->ahead = 0;
 	for (int lane = NLANES - 1; lane >= 0; lane--) {
 		TAILQ_FOREACH(j, &c->lane[lane].jobs, entry) {
 			if (n-- <= 0 || queue.part_bytes > AHEAD_BYTES)
 				return;
+			c->ahead++;
 			if (j->stage != JOB_QUEUED)
 				continue;
 			if (!evm_settled(j->ev))

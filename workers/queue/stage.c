@@ -40,6 +40,7 @@ static bool stage_silenced(const struct evm *, struct span, struct span);
 static void stage_poisoned(struct job *);
 static void stage_poisoned_copies(struct job *);
 static bool stage_lost_one(const uint64_t *, size_t, int64_t);
+static const char *stage_put_text(char **, struct span);
 
 /* What a loss concerns. */
 struct loss {
@@ -392,27 +393,45 @@ stage_read_options(struct job *j, struct unpacker *u)
 	return (true);
 }
 
+/* A copy with a NUL behind it, and the step to the next. */
+static const char *
+stage_put_text(char **to, struct span s)
+{
+	char *copy = *to;
+
+	memcpy(copy, s.p, s.len);
+	copy[s.len] = '\0';
+	*to += s.len + 1;
+	return (copy);
+}
+
 static bool
 stage_read_parts(struct job *j, struct unpacker *u)
 {
 	int n = unpack_u16(u);
+	struct part *t;
+	struct span html, document;
+	char *text;
 
 	if (n < 1 || n > PARTS_MAX)
 		return (false);
+	/* In one piece; three texts a part, with a NUL behind each. */
+	j->part = malloc((size_t)n * (sizeof(*t) + 3) +
+	    (size_t)(u->end - u->p));
+	if (j->part == NULL)
+		fatal("message");
+	text = (char *)(j->part + n);
 	for (; j->nparts < n; j->nparts++) {
-		struct part *t = &j->part[j->nparts];
-		struct span document;
-
+		t = &j->part[j->nparts];
 		t->kind = unpack_u8(u);
-		t->html = span_dup(unpack_span(u));
-		t->name = span_dup(unpack_span(u));
+		html = unpack_span(u);
+		t->html = stage_put_text(&text, html);
+		t->name = stage_put_text(&text, unpack_span(u));
 		document = unpack_span(u);
-		t->document = span_dup(document);
+		t->document = stage_put_text(&text, document);
 		t->document_bytes = document.len;
-		if (t->html == NULL || t->name == NULL || t->document == NULL)
-			fatal("message");
-		j->part_bytes += strlen(t->html) + document.len;
-		queue.part_bytes += strlen(t->html) + document.len;
+		j->part_bytes += html.len + document.len;
+		queue.part_bytes += html.len + document.len;
 	}
 	return (true);
 }

@@ -136,6 +136,7 @@ commit_run(evutil_socket_t fd, short what, void *arg)
 	metric_add(M_store_commits, 1);
 	accept_measure();
 	accept_committed(true);
+	final_gauges(); /* who is answered may ask for the status at once */
 	link_flush_all(); /* producers wait for these answers */
 	TAILQ_CONCAT(&calls, &to_call, entry);
 	TAILQ_CONCAT(&ends, &to_end, entry);

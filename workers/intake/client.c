@@ -81,7 +81,7 @@ static void
 client_accept(void)
 {
 	if (evutil_make_socket_nonblocking(listen_fd) == -1)
-		fatal("submit.sock");
+		fatal("cannot use submit.sock");
 	accepting = event_new(base, listen_fd, EV_READ | EV_PERSIST,
 	    client_acceptcb, NULL);
 	if (accepting == NULL || event_add(accepting, NULL) == -1)

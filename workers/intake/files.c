@@ -162,7 +162,8 @@ files_open(void)
 		events_fd = open(path, flags);
 	if (events_fd == -1 || fstat(events_fd, &st) == -1) {
 		if (!logged_open)
-			log_warn("events directory %s", path);
+			log_warn("cannot open the events directory %s; trying "
+			    "again every %d s", path, REOPEN_MS / 1000);
 		logged_open = true;
 		files_close();
 		return (-1);
@@ -174,7 +175,7 @@ files_open(void)
 		logged_watch = true;
 	}
 	if (logged_open)
-		log_notice("events directory %s is there again", path);
+		log_notice("the events directory %s is there again", path);
 	logged_open = false;
 	files_scan();
 	return (0);
@@ -216,8 +217,8 @@ files_gone(void)
 {
 	if (!files_moved())
 		return;
-	log_warnx("events directory %s was moved or removed",
-	    intake_config.events_dir);
+	log_warnx("the events directory %s was moved or removed; looking for "
+	    "it again", intake_config.events_dir);
 	logged_open = true;
 	files_close();
 	if (!stopped)
@@ -239,7 +240,8 @@ files_scan(void)
 	    (watch_active() ? RESCAN_MS : REOPEN_MS);
 	files_schedule(rescan_ms);
 	if (scan_begin(events_fd) == -1) {
-		log_warn("cannot read %s", intake_config.events_dir);
+		log_warn("cannot list the events directory %s; trying again",
+		    intake_config.events_dir);
 		return;
 	}
 	turns_want(&producer);

@@ -132,7 +132,8 @@ pending_pump(void)
 		    e->len) == 0)
 			continue;
 		if (errno != EAGAIN && errno != EPIPE)
-			log_warn("cannot hand an event to the queue");
+			log_warn("cannot hand an event of %zu bytes to the "
+			    "queue; trying again", e->len);
 		return;
 	}
 }

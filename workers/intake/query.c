@@ -91,7 +91,8 @@ query_send(struct query *q)
 	if (link_send(l, INTAKE_QUERY_ASK, q->id, q->payload, q->len) == 0)
 		q->sent = true;
 	else if (errno != EAGAIN && errno != EPIPE)
-		log_warn("cannot pass a request on to the queue");
+		log_warn("cannot pass a request of %zu bytes on to the "
+		    "queue; trying again", q->len);
 }
 
 void

@@ -124,7 +124,7 @@ responses_write(const struct frame *f)
 	}
 	if ((r = calloc(1, sizeof(*r) + content.len)) == NULL ||
 	    (r->name = span_dup(name)) == NULL)
-		fatal("response");
+		fatal("cannot keep a response");
 	r->id = f->id;
 	r->cost = f->len;
 	r->len = content.len;
@@ -216,7 +216,8 @@ response_tell(uint64_t id, const char *error)
 	pack_str(&p, error);
 	if (link_send_packed(l, INTAKE_RESPONSE_DONE, id, &p) == -1 &&
 	    errno != EPIPE)
-		log_warn("cannot tell the queue about a response");
+		log_warn("cannot tell the queue about response %llu",
+		    (unsigned long long)id);
 }
 
 /* 0, or -1 with errno. */

@@ -128,12 +128,12 @@ http_listen(struct event_base *base, int fd)
 	    evutil_make_socket_nonblocking(fd) == -1 ||
 	    (l = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE |
 	    LEV_OPT_CLOSE_ON_EXEC, 0, fd)) == NULL) {
-		log_warnx("cannot use a listener");
+		log_warnx("http: cannot use a listener; it is closed");
 		close(fd);
 		return (-1);
 	}
 	if (evhttp_bind_listener(http, l) == NULL) {
-		log_warnx("cannot use a listener");
+		log_warnx("http: cannot use a listener; it is closed");
 		evconnlistener_free(l);
 		return (-1);
 	}
@@ -148,7 +148,7 @@ http_token(const char *token, bool bridge)
 	char *copy = NULL;
 
 	if (token != NULL && *token != '\0' && (copy = strdup(token)) == NULL)
-		fatal("token");
+		fatal("cannot keep the token");
 	if (wanted_token != NULL)
 		explicit_bzero(wanted_token, strlen(wanted_token));
 	free(wanted_token);

@@ -72,8 +72,8 @@ slots_share(enum process_class class, unsigned int index, int fd)
 		return;
 	}
 	if (index >= POOL_MAX || (s = slot_map_readonly(fd)) == NULL) {
-		log_warn("cannot read the slot of %s/%u", class_name(class),
-		    index);
+		log_warn("cannot read the slot of %s/%u; its figures are "
+		    "missing", class_name(class), index);
 		close(fd);
 		return;
 	}
@@ -94,7 +94,8 @@ slots_map_board(int fd)
 	const struct board *b = board_map_readonly(fd);
 
 	if (b == NULL)
-		log_warn("cannot read the board");
+		log_warn("cannot read the supervisor's board; its figures are "
+		    "missing");
 	else {
 		if (board != NULL)
 			munmap((void *)(uintptr_t)board, sizeof(*board));

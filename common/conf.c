@@ -229,7 +229,7 @@ out:
 void
 conf_free(struct conf *conf)
 {
-	char **secrets[3];
+	char **secrets[4];
 	size_t i, k;
 
 	if (conf == NULL)
@@ -255,7 +255,8 @@ conf_free(struct conf *conf)
 	secrets[0] = &conf->token;
 	secrets[1] = &conf->monitor_token;
 	secrets[2] = &conf->intake_token;
-	for (i = 0; i < 3; i++) {
+	secrets[3] = &conf->webhook_secret;
+	for (i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
 		if (*secrets[i] != NULL)
 			explicit_bzero(*secrets[i], strlen(*secrets[i]));
 		free(*secrets[i]);
@@ -434,6 +435,8 @@ fill_paths(struct conf_load *load)
 		fill(load, &conf->monitor_token_file, "%s", "");
 	if (conf->intake_token_file == NULL)
 		fill(load, &conf->intake_token_file, "%s", "");
+	if (conf->webhook_secret_file == NULL)
+		fill(load, &conf->webhook_secret_file, "%s", "");
 	if (conf->bridge || load->source->uid != 0) {
 		if (state != NULL && *state == '/')
 			fill(load, &conf->state_dir, "%s/cctg", state);

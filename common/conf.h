@@ -81,6 +81,7 @@ struct conf {
 	char *token;	     /* of the bot; never to be printed; or NULL */
 	char *monitor_token; /* bearer token of /metrics and /report */
 	char *intake_token;  /* bearer token of HTTP POST */
+	char *webhook_secret; /* from the file, or made by the supervisor */
 };
 #undef CONF_MEMBER
 
@@ -165,5 +166,8 @@ void conf_list_free(struct conf_list *);
 
 /* Row of "telegram.rate.global", or NULL. */
 const struct conf_key *conf_key_find(const char *path);
+
+/* May this be a webhook's secret_token?  The Bot API is particular. */
+bool conf_secret_ok(const char *);
 
 #endif

@@ -8,6 +8,7 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 static bool is_loopback(const char *host);
 static void check_api_url(struct conf_load *);
+static void check_webhook(struct conf_load *);
 static void check_redis(struct conf_load *);
 static void check_chats(struct conf_load *);
 static void check_routes(struct conf_load *);
@@ -28,6 +30,7 @@ conf_check(struct conf_load *load)
 	struct conf *conf = load->conf;
 
 	check_api_url(load);
+	check_webhook(load);
 	check_redis(load);
 	check_chats(load);
 	check_routes(load);
@@ -106,6 +109,91 @@ check_api_url(struct conf_load *load)
 		conf_problem_key(load, true, "telegram.api_url",
 		    "api_url: http would show the token to the network; use "
 		    "https or set allow_insecure = true");
+}
+
+/* Of "scheme://host:port/path": 0 if none is named, -1 if it is none. */
+static long
+url_port(const char *url)
+{
+	const char *from = strstr(url, "://"), *colon = NULL, *p;
+	char *end;
+	long port;
+
+	from = from != NULL ? from + 3 : url;
+	for (p = from; *p != '\0' && strchr("/?#", *p) == NULL; p++)
+		if (*p == ':')
+			colon = p;
+		else if (*p == ']' || *p == '@')
+			colon = NULL;
+	if (colon == NULL)
+		return (0);
+	port = strtol(colon + 1, &end, 10);
+	return (end == p && end > colon + 1 && port > 0 && port < 65536 ?
+	    port : -1);
+}
+
+/* "/hook" of "https://host:88/hook?x", "/" where there is none; into path. */
+static const char *
+url_path(const char *url, char *path, size_t size)
+{
+	const char *from = strstr(url, "://");
+
+	from = from != NULL ? from + 3 : url;
+	from += strcspn(from, "/?#");
+	snprintf(path, size, "%.*s", (int)strcspn(from, "?#"), from);
+	if (*path == '\0')
+		strlcpy(path, "/", size);
+	return (path);
+}
+
+/*
+ * What setWebhook of the Bot API takes.  A Bot API server of one's own, which
+ * allow_insecure or two loopback addresses stand for, takes http and any
+ * port as well.
+ */
+static const char *
+webhook_trouble(const struct conf *conf)
+{
+	const char *url = conf->webhook_url;
+	bool https = strncasecmp(url, "https://", 8) == 0;
+	long port = url_port(url);
+	char host[256], api[256];
+	bool own;
+
+	url_host(url, host, sizeof(host));
+	url_host(conf->api_url, api, sizeof(api));
+	own = conf->allow_insecure ||
+	    (is_loopback(host) && is_loopback(api));
+	if (!https && (!own || strncasecmp(url, "http://", 7) != 0))
+		return ("url: Telegram sends updates to https only; a proxy "
+		    "in front of intake.http gives it");
+	if (*host == '\0' || port == -1)
+		return ("url: the URL names no host or a bad port");
+	if (!own && is_loopback(host))
+		return ("url: Telegram cannot reach the loopback of this "
+		    "machine; name the proxy in front of intake.http");
+	if (!own && port != 0 && port != 443 && port != 80 && port != 88 &&
+	    port != 8443)
+		return ("url: Telegram sends updates to the ports 443, 80, 88 "
+		    "and 8443 only");
+	if (strcmp(url_path(url, api, sizeof(api)), "/events") == 0)
+		return ("url: /events is where intake.http takes events; "
+		    "choose another path");
+	if (*conf->intake_http == '\0')
+		return ("url: nothing would receive what Telegram sends "
+		    "there; set intake.http");
+	return (NULL);
+}
+
+static void
+check_webhook(struct conf_load *load)
+{
+	const char *why;
+
+	if (*load->conf->webhook_url != '\0' &&
+	    (why = webhook_trouble(load->conf)) != NULL)
+		conf_problem_key(load, true, "telegram.webhook.url", "%s",
+		    why);
 }
 
 static void

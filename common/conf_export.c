@@ -100,6 +100,10 @@ secrets_add(json_object *root, const struct conf *conf,
 {
 	const char *secret = NULL, *section = "";
 
+	if ((class == PC_TELEGRAM || class == PC_INTAKE) &&
+	    conf->webhook_secret != NULL && *conf->webhook_url != '\0')
+		json_object_object_add(section_get(root, "telegram.webhook"),
+		    "secret", json_object_new_string(conf->webhook_secret));
 	if (class == PC_TELEGRAM)
 		secret = conf->token;
 	else if (class == PC_MONITOR) {
@@ -185,6 +189,12 @@ keep_restart_keys(struct conf *old, struct conf *new, struct conf_list *names)
 		conf_list_add(names, path);
 		exchange((char *)old + key->offset, (char *)new + key->offset,
 		    conf_value_size(key->type));
+	}
+	/* Nobody listens there before the restart that intake.http needs. */
+	if (*new->webhook_url != '\0' && *new->intake_http == '\0') {
+		conf_list_add(names, "telegram.webhook.url");
+		exchange(&old->webhook_url, &new->webhook_url,
+		    sizeof(new->webhook_url));
 	}
 	return (classes);
 }

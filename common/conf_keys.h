@@ -24,6 +24,7 @@
 	S(TOP, "", "root")               \
 	S(TELEGRAM, "telegram", "telegram") \
 	S(RATE, "telegram.rate", "rate") \
+	S(WEBHOOK, "telegram.webhook", "webhook") \
 	S(DIGEST, "digest", "digest")    \
 	S(WORKERS, "workers", "workers") \
 	S(COMPRESSION, "compression", "compression") \
@@ -118,6 +119,13 @@
 	K(RATE, group_per_minute, NUMBER, rate_group_per_minute, "20",        \
 	    "0..600000", F_QUEUE, RELOAD,                                     \
 	    "messages a minute to one group; 0: no limit")                    \
+	K(WEBHOOK, url, URL, webhook_url, "", "", F_INTAKE | F_TELEGRAM,      \
+	    RELOAD, "where Telegram sends updates; empty: they are polled")   \
+	K(WEBHOOK, secret_file, PATH, webhook_secret_file, "", "", F_SUP,     \
+	    RELOAD, "the file with the secret that Telegram sends along")     \
+	K(WEBHOOK, check, DURATION, webhook_check_ms, "5m", "1s..1d",         \
+	    F_TELEGRAM, RELOAD,                                               \
+	    "how often Telegram is asked whether it is still set")            \
 	K(DIGEST, after, DURATION, digest_after_ms, "10s", "0s..1h",          \
 	    F_QUEUE, RELOAD,                                                  \
 	    "a backlog that would take longer is merged into digests")        \

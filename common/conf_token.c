@@ -1,5 +1,6 @@
 /*
- * The secrets: the bot's token and the bearer tokens.  Called by conf.c.
+ * The secrets: the bot's token, the bearer tokens and the webhook's secret.
+ * Called by conf.c.
  * Nothing here prints one, not even a broken one.
  *
  * The bot's token is, in this order, TELEGRAM_BOT_TOKEN, what
@@ -21,6 +22,7 @@
 static char *token_read(struct conf_load *, const char *path,
     const char *key);
 static bool token_good(const char *, bool bot);
+static void webhook_read(struct conf_load *);
 static void bearer_read(struct conf_load *, const char *key, const char *path,
     const char *variable, char **to);
 
@@ -64,6 +66,34 @@ conf_tokens_read(struct conf_load *load)
 	    "CC_TELEGRAM_METRICS_TOKEN", &conf->monitor_token);
 	bearer_read(load, "intake.token_file", conf->intake_token_file, NULL,
 	    &conf->intake_token);
+	webhook_read(load);
+}
+
+bool
+conf_secret_ok(const char *secret)
+{
+	static const char plain[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ_-";
+	size_t len = strspn(secret, plain);
+
+	return (len > 0 && len <= 256 && secret[len] == '\0');
+}
+
+/* Without a file, the supervisor makes one: supervisor/secret.c. */
+static void
+webhook_read(struct conf_load *load)
+{
+	struct conf *conf = load->conf;
+
+	if (*conf->webhook_secret_file == '\0')
+		return;
+	conf->webhook_secret = token_read(load, conf->webhook_secret_file,
+	    "telegram.webhook.secret_file");
+	if (conf->webhook_secret != NULL &&
+	    !conf_secret_ok(conf->webhook_secret))
+		conf_problem_key(load, true, "telegram.webhook.secret_file",
+		    "the secret must be 1 to 256 letters, digits, \"_\" or "
+		    "\"-\" (Bot API)");
 }
 
 /*

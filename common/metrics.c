@@ -47,7 +47,8 @@ static const struct {
 } gauge_words[] = {
 	{ M_queue_mode, 3, { "local", "nomad", "mute" } },
 	{ M_telegram_state, 4, { "off", "connected", "degraded", "down" } },
-	{ M_telegram_poller, 3, { "off", "polling", "conflict" } },
+	{ M_telegram_poller, 4, { "off", "polling", "conflict",
+	    "webhook" } },
 };
 
 const char *

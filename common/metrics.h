@@ -39,6 +39,10 @@
 	C(intake_bad_requests, "Requests answered with an error")              \
 	C(intake_watcher_events, "Notifications of the file watcher")          \
 	C(intake_rescans, "Full scans of the events directory")                \
+	C(webhook_updates, "Updates that came to the webhook")                 \
+	C(webhook_refused, "Requests to the webhook without its secret")       \
+	G(webhook_last_update_ms,                                              \
+	    "When the last update came to the webhook, wall ms")               \
 	G(intake_clients, "Clients connected to submit.sock")                  \
 	G(intake_waiting, "Events handed to the queue and not yet durable")    \
 	/* queue */                                                            \
@@ -91,7 +95,7 @@
 	    "Calls that failed, by error")                                     \
 	G(telegram_state, "0 off, 1 connected, 2 degraded, 3 down")            \
 	G(telegram_token_refused, "1: Telegram refuses the bot token")         \
-	G(telegram_poller, "0 off, 1 polling, 2 conflict")                     \
+	G(telegram_poller, "0 off, 1 polling, 2 conflict, 3 webhook")          \
 	G(telegram_last_update_ms, "When the last update came, wall ms")       \
 	G(telegram_inflight, "Requests under way")                             \
 	G(telegram_connections, "Connections open for sending")                \

@@ -122,6 +122,9 @@ enum process_class {
 	M(QUEUE_QUERY_ANSWER, F_QUEUE, F_INTAKE, 5, MSG_MAX_BYTES, 0, 0)      \
 	/* id = query: the asker has gone */                                  \
 	M(INTAKE_QUERY_CANCEL, F_INTAKE, F_QUEUE, 0, 0, 0, 0)                 \
+	/* id = token, rising; i64 update_id, blob JSON: an update that came  \
+	 * to the webhook */                                                  \
+	M(INTAKE_UPDATE_TELL, F_INTAKE, F_QUEUE, 12, MSG_MAX_BYTES, 1, 0)     \
                                                                               \
 	/* Queue and analyze. */                                              \
 	/* id = seq; u8 encoding, u32 raw bytes, u64 received_ms,             \
@@ -165,14 +168,18 @@ enum process_class {
 	M(TELEGRAM_CALL_REPORT, F_TELEGRAM, F_QUEUE, 5, 5 + 8 * 4096, 0, 0)   \
 	/* u32 n, u64 id[n]: these outcomes are on disk, forget them */       \
 	M(QUEUE_CALL_SEEN, F_QUEUE, F_TELEGRAM, 4, 4 + 8 * 4096, 0, 0)        \
-	/* i64 offset: poll for updates from there on */                      \
-	M(QUEUE_POLL_SET, F_QUEUE, F_TELEGRAM, 8, 8, 0, 0)                    \
+	/* i64 offset, str url: poll for updates from there on; url: the      \
+	 * webhook that an earlier telegram has set, "" none */               \
+	M(QUEUE_POLL_SET, F_QUEUE, F_TELEGRAM, 12, 4096, 0, 0)                \
+	/* str url: this webhook is being set, "": it is none of ours now */  \
+	M(TELEGRAM_HOOK_TELL, F_TELEGRAM, F_QUEUE, 4, 4096, 0, 0)             \
 	/* id = update_id; blob JSON: one update of the Bot API */            \
 	M(TELEGRAM_UPDATE_TELL, F_TELEGRAM, F_QUEUE, 4, MSG_MAX_BYTES, 1, 0)  \
 	/* str name of the bot, without "@" */                                \
 	M(TELEGRAM_NAME_TELL, F_TELEGRAM, F_QUEUE, 4, 300, 0, 0)              \
-	/* id = update_id: its effect is on disk, and that of all before */   \
-	M(QUEUE_UPDATE_SEEN, F_QUEUE, F_TELEGRAM, 0, 0, 0, 0)                 \
+	/* id = that of an update's TELL: its effect is on disk, and that of  \
+	 * all that were told before it */                                    \
+	M(QUEUE_UPDATE_SEEN, F_QUEUE, F_TELEGRAM | F_INTAKE, 0, 0, 0, 0)      \
                                                                               \
 	/* Queue and intake: answers of people, as files. */                  \
 	/* id; str name, blob JSON */                                         \
@@ -235,7 +242,9 @@ enum call_method {
 	CALL_EDIT,
 	CALL_DOCUMENT,
 	CALL_ANSWER, /* a callback query; its id is the document name field */
-	CALL_REACT   /* to message_id, with the emoji in text */
+	CALL_REACT,  /* to message_id, with the emoji in text */
+	CALL_TOPIC   /* make a forum topic named text; the id of its thread
+		      * comes back as message_id */
 };
 
 /* QUEUE_CALL_ASK flags */

@@ -217,6 +217,7 @@ prepare(void)
 		exit(EX_CONFIG);
 	if (setup_directories() == -1 || take_lock() == -1)
 		exit(EX_CANTCREAT);
+	secret_provide(sup.conf);
 	if ((sup.tree_fd = lock_tree(sup.conf->runtime_dir)) == -1)
 		fatal("cannot lock %s/cctgd.tree", sup.conf->runtime_dir);
 	if ((sup.base = event_base_new()) == NULL)

@@ -21,6 +21,7 @@ cctgd_SOURCES = \
 	supervisor/reap.c \
 	supervisor/reload.c \
 	supervisor/replace.c \
+	supervisor/secret.c \
 	supervisor/setup.c \
 	supervisor/shutdown.c \
 	supervisor/spawn.c \

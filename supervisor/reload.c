@@ -70,6 +70,7 @@ reload_now(struct json_object *answer, char **error)
 		return (-1);
 	}
 	conf_problems_free(&problems);
+	secret_provide(new);
 	classes = conf_diff(old, new, &restart_keys);
 	sup.conf = new;
 	conf_free(old);

@@ -186,6 +186,7 @@ status_telegram(void)
 	char bot[512];
 	char at[RFC3339_SIZE];
 	int64_t last_ms = gauge(PC_TELEGRAM, M_telegram_last_update_ms);
+	int64_t posted_ms = gauge(PC_INTAKE, M_webhook_last_update_ms);
 	bool down = status_down(PC_TELEGRAM);
 
 	status_put(o, "state", down ? json_object_new_string("down") :
@@ -194,6 +195,8 @@ status_telegram(void)
 	    gauge_word(PC_TELEGRAM, M_telegram_poller));
 	status_put(o, "bot", *status_note(PC_TELEGRAM, bot, sizeof(bot)) !=
 	    '\0' ? json_object_new_string(bot) : NULL);
+	if (posted_ms > last_ms) /* by the webhook */
+		last_ms = posted_ms;
 	status_put(o, "last_update", last_ms > 0 ? json_object_new_string(
 	    clock_rfc3339(at, sizeof(at), last_ms)) : NULL);
 	return (o);

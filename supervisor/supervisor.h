@@ -299,6 +299,9 @@ void notify_reloading(void);
 void notify_reloaded(void);
 void notify_stopping(void);
 
+/* secret.c: give the configuration a secret of the webhook, if it wants one. */
+void secret_provide(struct conf *);
+
 /* reload.c: the configuration. */
 
 /* At start-up: 0 with sup.conf set, or -1 with every problem printed. */

@@ -160,12 +160,18 @@ def restart_whole(tree):
     tree.start()
 
 
+def strike(tree, what):
+    """Kill a worker, or the supervisor, in the middle of whatever it does;
+    return when it is replaced."""
+    if what == "supervisor":
+        restart_whole(tree)
+    else:
+        tree.kill_impatiently(what)
+
+
 def lose(tree, what):
     """Kill a worker, or the supervisor; return when all is well again.  What
     the simulator has is known to the queue by then: else it would be sent
     again, and the first copy be nobody's."""
     tree.wait_settled()
-    if what == "supervisor":
-        restart_whole(tree)
-    else:
-        tree.kill_impatiently(what)
+    strike(tree, what)

@@ -5,7 +5,7 @@
  * Commands beside those of play.h:
  *	call {"id","method","chat","text",…}  QUEUE_CALL_ASK
  *	seen {"ids":[…]}	QUEUE_CALL_SEEN
- *	poll {"offset"}		QUEUE_POLL_SET
+ *	poll {"offset","webhook"}  QUEUE_POLL_SET
  *	updates {"how":"see"|"hold"|"keep"}  what becomes of updates: they
  *				are seen, or not; keep: nor is credit given
  *	release			what was kept is given back
@@ -108,7 +108,8 @@ send_call(uint64_t id, struct json_object *o)
 	pack_u8(&p, strcmp(method, "edit") == 0 ? CALL_EDIT :
 	    strcmp(method, "document") == 0 ? CALL_DOCUMENT :
 	    strcmp(method, "answer") == 0 ? CALL_ANSWER :
-	    strcmp(method, "react") == 0 ? CALL_REACT : CALL_SEND);
+	    strcmp(method, "react") == 0 ? CALL_REACT :
+	    strcmp(method, "topic") == 0 ? CALL_TOPIC : CALL_SEND);
 	pack_u8(&p, (uint8_t)json_i64(o, "flags", 0));
 	pack_u32(&p, (uint32_t)json_i64(o, "attempt", 1));
 	pack_i64(&p, json_i64(o, "chat", 1));
@@ -150,11 +151,12 @@ send_seen(const uint64_t *id, size_t n)
 static void
 do_poll(struct json_object *o)
 {
-	int64_t offset = json_i64(o, "offset", 0);
+	static struct packer p;
 
-	if (link_send(play_queue, QUEUE_POLL_SET, 0, &offset,
-	    sizeof(offset)) == -1)
-		err(1, "poll");
+	pack_reset(&p);
+	pack_i64(&p, json_i64(o, "offset", 0));
+	pack_str(&p, json_str(o, "webhook", ""));
+	play_send(QUEUE_POLL_SET, 0, &p);
 }
 
 static void
@@ -306,6 +308,11 @@ queue_message(struct link *l, const struct frame *f, void *arg)
 
 		printf("{\"event\":\"name\",\"name\":\"%.*s\"}\n",
 		    (int)name.len, name.p);
+	} else if (f->type == TELEGRAM_HOOK_TELL) {
+		struct span url = unpack_span(&u);
+
+		printf("{\"event\":\"hook\",\"url\":\"%.*s\"}\n",
+		    (int)url.len, url.p);
 	} else if (f->type == TELEGRAM_UPDATE_TELL)
 		return (on_update(f, &u));
 	else

@@ -58,6 +58,12 @@ def test_good_configurations(check):
     ("mode = local\ntelegram {\n", 2, "brace"),
     ("style = \"concise\n", 1, "quote"),
     ("ttl = soon\n", 1, "ttl"),
+    ("telegram {\n webhook {\n  url = \"https://example.org/x\"\n} }\n", 3,
+     "intake.http"),
+    ("intake { http = \"127.0.0.1:9\" }\ntelegram { webhook {\n"
+     " url = \"http://example.org/x\"\n} }\n", 3, "https"),
+    ("intake { http = \"127.0.0.1:9\" }\ntelegram { webhook {\n"
+     " url = \"https://example.org:8080/x\"\n} }\n", 3, "8443"),
     ("quiet_hours = \"25:00-26:00\"\n", 1, "quiet_hours")])
 def test_errors_have_file_line_and_key(check, text, line, message):
     code, out = check(text, TELEGRAM_BOT_TOKEN=TOKEN)

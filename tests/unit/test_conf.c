@@ -470,6 +470,21 @@ test_bad_values_of_every_type(void **state)
 		"redis { url = \"http://x\" }",
 		"watchdog { memory_soft = 200M }",
 		"chat \"x\" { id = 1 thread = -1 }",
+#define HOOK(url) "intake { http = 127.0.0.1:90 }\n" \
+		"telegram { webhook { url = \"" url "\" } }"
+		HOOK("http://example.org/hook"),
+		HOOK("ftp://example.org/hook"),
+		HOOK("https://example.org:8080/hook"),
+		HOOK("https://example.org:0/hook"),
+		HOOK("https://example.org:x/hook"),
+		HOOK("https://[2001:db8::1]:8081/hook"),
+		HOOK("https://127.0.0.1/hook"),
+		HOOK("http://127.0.0.1:90/hook"),
+		HOOK("https://example.org/events"),
+		HOOK("https://example.org/events?x=1"),
+		"telegram { webhook { url = \"https://example.org/hook\" } }",
+		"telegram { webhook { check = 0s } }",
+		"telegram { webhook { secret_file = /nonexistent } }",
 		"events_dir = /same\nresponses_dir = /same",
 	};
 	static const char *const good[] = {
@@ -481,6 +496,19 @@ test_bad_values_of_every_type(void **state)
 		"monitor { listen = \"[::]:80\" }", "mode = muted",
 		"// comment\n/* and\n * more */ style = full # end",
 		"timezone = \"America/Argentina/Ushuaia\"",
+		HOOK("https://example.org"),
+		HOOK("https://example.org/hook?a=b:9"),
+		HOOK("https://example.org:443/hook"),
+		HOOK("https://example.org:80/"),
+		HOOK("https://example.org:88/a/b"),
+		HOOK("https://[2001:db8::1]:8443/hook"),
+		HOOK("https://[2001:db8::1]/hook"),
+		/* A Bot API server of one's own. */
+		"telegram { api_url = \"http://127.0.0.1:81\" }\n"
+		    HOOK("http://127.0.0.1:90/hook"),
+		"telegram { allow_insecure = true }\n"
+		    HOOK("http://example.org:90/hook"),
+#undef HOOK
 	};
 	size_t i;
 

@@ -19,12 +19,10 @@
 #include "workers/queue/decision.h"
 #include "workers/queue/escape.h"
 #include "workers/queue/idlist.h"
-#include "workers/queue/offset.h"
 #include "workers/queue/option.h"
 #include "workers/queue/press.h"
 
 #define TOKEN "0123456789abcdef0123456789abcdef"
-#define DAY_MS 86400000LL
 
 /* Presses. */
 
@@ -334,42 +332,6 @@ test_escaped_text_turns_nothing_around(void **state)
 	free(html);
 }
 
-/* Offsets. */
-
-static void
-test_an_update_acts_once(void **state)
-{
-	struct offset o = { 0 };
-	int64_t now = 1800000000000;
-
-	(void)state;
-	assert_int_equal(offset_wanted(&o, now), 0);
-	assert_true(offset_is_new(&o, 5, now));
-	offset_pass(&o, 5, now);
-	assert_int_equal(offset_wanted(&o, now), 6);
-	assert_false(offset_is_new(&o, 5, now + DAY_MS));
-	assert_false(offset_is_new(&o, 1, now + DAY_MS));
-	assert_true(offset_is_new(&o, 6, now + DAY_MS));
-	/* A clock that is put back changes nothing. */
-	assert_false(offset_is_new(&o, 5, now - 30 * DAY_MS));
-}
-
-static void
-test_lower_ids_after_a_silent_week_act(void **state)
-{
-	struct offset o = { 0 };
-	int64_t now = 1800000000000;
-
-	(void)state;
-	offset_pass(&o, 900000000, now);
-	now += 7 * DAY_MS;
-	assert_int_equal(offset_wanted(&o, now), 0);
-	assert_true(offset_is_new(&o, 12345, now));
-	offset_pass(&o, 12345, now);
-	assert_false(offset_is_new(&o, 12345, now));
-	assert_int_equal(offset_wanted(&o, now), 12346);
-}
-
 int
 main(void)
 {
@@ -389,8 +351,6 @@ main(void)
 		cmocka_unit_test(test_a_long_answer_is_cut_at_a_character),
 		cmocka_unit_test(test_a_decision_without_a_format_worker),
 		cmocka_unit_test(test_escaped_text_turns_nothing_around),
-		cmocka_unit_test(test_an_update_acts_once),
-		cmocka_unit_test(test_lower_ids_after_a_silent_week_act),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -384,6 +384,82 @@ test_commands_are_the_queues(void **state)
 	}
 }
 
+/* The webhook. */
+
+static void
+check_hook(struct hookstate *h, enum hook_event e, enum hook_step step,
+    enum poll_shown shown, int64_t low_ms, int64_t high_ms)
+{
+	int64_t ms = hookstate_event(h, e, 300000, 0, 512);
+
+	assert_int_equal(h->step, step);
+	assert_int_equal(h->shown, shown);
+	assert_in_range(ms, low_ms, high_ms);
+}
+
+static void
+test_webhook_is_set_and_looked_after(void **state)
+{
+	struct hookstate h;
+
+	(void)state;
+	hookstate_init(&h, true, false);
+	assert_int_equal(h.step, HOOK_SET);
+	assert_int_equal(h.shown, POLL_OFF);
+	check_hook(&h, HE_FAILED, HOOK_SET, POLL_OFF, 750, 1250);
+	check_hook(&h, HE_REFUSED, HOOK_SET, POLL_OFF, 1500, 2500);
+	check_hook(&h, HE_DONE, HOOK_LOOK, POLL_WEBHOOK, 300000, 300000);
+	check_hook(&h, HE_SAME, HOOK_LOOK, POLL_WEBHOOK, 300000, 300000);
+	check_hook(&h, HE_FAILED, HOOK_LOOK, POLL_WEBHOOK, 750, 1250);
+	check_hook(&h, HE_NONE, HOOK_SET, POLL_OFF, 0, 0);
+	check_hook(&h, HE_DONE, HOOK_LOOK, POLL_WEBHOOK, 300000, 300000);
+	check_hook(&h, HE_OTHER, HOOK_SET, POLL_CONFLICT, 0, 0);
+	for (int i = 0; i < 100; i++)
+		check_hook(&h, HE_FAILED, HOOK_SET, POLL_OFF, 750, 60000);
+	assert_int_equal(hookstate_event(&h, HE_FAILED, 1, 99000, 0), 99000);
+}
+
+static void
+test_our_webhook_goes_before_polling(void **state)
+{
+	struct hookstate h;
+
+	(void)state;
+	hookstate_init(&h, false, false);
+	assert_int_equal(h.step, HOOK_REST);
+	hookstate_init(&h, false, true);
+	assert_int_equal(h.step, HOOK_LOOK);
+	check_hook(&h, HE_FAILED, HOOK_LOOK, POLL_OFF, 750, 1250);
+	check_hook(&h, HE_SAME, HOOK_DELETE, POLL_OFF, 0, 0);
+	check_hook(&h, HE_FAILED, HOOK_DELETE, POLL_OFF, 750, 1250);
+	check_hook(&h, HE_DONE, HOOK_REST, POLL_OFF, 0, 0);
+	/* Somebody else's, none, or a server that knows no webhooks. */
+	for (int e = HE_OTHER; e <= HE_REFUSED; e++) {
+		hookstate_init(&h, false, true);
+		check_hook(&h, (enum hook_event)e, HOOK_REST, POLL_OFF, 0, 0);
+	}
+}
+
+static void
+test_what_a_request_about_the_webhook_tells(void **state)
+{
+	struct verdict good = { .outcome = CO_DELIVERED };
+	struct verdict bad = { .outcome = CO_NOT_SENT };
+	struct verdict no = { .outcome = CO_REFUSED };
+	struct hookstate h;
+
+	(void)state;
+	hookstate_init(&h, true, false);
+	assert_int_equal(hookstate_judge(&h, &good, "", "u"), HE_DONE);
+	assert_int_equal(hookstate_judge(&h, &bad, "", "u"), HE_FAILED);
+	assert_int_equal(hookstate_judge(&h, &no, "", "u"), HE_REFUSED);
+	h.step = HOOK_LOOK;
+	assert_int_equal(hookstate_judge(&h, &good, "u", "u"), HE_SAME);
+	assert_int_equal(hookstate_judge(&h, &good, "v", "u"), HE_OTHER);
+	assert_int_equal(hookstate_judge(&h, &good, "", "u"), HE_NONE);
+	assert_int_equal(hookstate_judge(&h, &bad, "", "u"), HE_FAILED);
+}
+
 int
 main(void)
 {
@@ -399,6 +475,9 @@ main(void)
 		T(retry_after_is_obeyed),
 		T(a_conflict_is_shown_until_polls_are_left_alone),
 		T(two_pollers_never_give_up),
+		T(webhook_is_set_and_looked_after),
+		T(our_webhook_goes_before_polling),
+		T(what_a_request_about_the_webhook_tells),
 		T(a_conflict_outlives_other_trouble),
 		T(what_cannot_be_read_is_asked_for_in_smaller_parts),
 		T(answers_that_do_not_wait_are_not_asked_for_at_once),

@@ -311,12 +311,58 @@ test_body_unpack_needs_every_byte(void **state)
 	    span_eq(c.document_name, "name") && c.document.len == 2);
 	for (size_t n = 0; n < p.len; n++)
 		assert_false(body_unpack(&c, p.buf, n));
-	p.buf[0] = CALL_REACT + 1;
+	p.buf[0] = CALL_TOPIC + 1;
 	assert_false(body_unpack(&c, p.buf, p.len));
 	p.buf[0] = CALL_SEND;
 	pack_u8(&p, 0);
 	assert_false(body_unpack(&c, p.buf, p.len));
 	pack_free(&p);
+}
+
+static void
+test_body_of_topic_and_webhook(void **state)
+{
+	struct call_fields c = { .method = CALL_TOPIC, .chat = -1001,
+	    .text = TEXT("a \"b\"") };
+	struct buf t = { 0 };
+
+	(void)state;
+	body_json(&t, &c, false);
+	buf_add(&t, "", 1);
+	assert_string_equal(t.p, "{\"chat_id\":-1001,\"name\":"
+	    "\"a \\\"b\\\"\"}");
+	buf_reset(&t);
+	body_webhook(&t, "https://h/x", "s-1");
+	buf_add(&t, "", 1);
+	assert_string_equal(t.p, "{\"url\":\"https://h/x\","
+	    "\"secret_token\":\"s-1\",\"allowed_updates\":[\"message\","
+	    "\"edited_message\",\"callback_query\",\"my_chat_member\"]}");
+	buf_free(&t);
+}
+
+static void
+test_reply_of_topic_and_webhook(void **state)
+{
+	static const char topic[] = "{\"ok\":true,\"result\":"
+	    "{\"message_thread_id\":77,\"name\":\"x\"}}";
+	static const char hook[] = "{\"ok\":true,\"result\":{\"url\":"
+	    "\"https://h/x\",\"last_error_date\":5,"
+	    "\"last_error_message\":\"no\"}}";
+	struct reply r;
+
+	(void)state;
+	reply_parse(&r, topic, sizeof(topic) - 1);
+	assert_true(r.ok);
+	assert_int_equal(r.thread_id, 77);
+	assert_int_equal(r.message_id, 0);
+	assert_string_equal(r.hook_url, "");
+	reply_clear(&r);
+	reply_parse(&r, hook, sizeof(hook) - 1);
+	assert_string_equal(r.hook_url, "https://h/x");
+	assert_string_equal(r.hook_error, "no");
+	assert_int_equal(r.hook_error_s, 5);
+	assert_int_equal(r.thread_id, 0);
+	reply_clear(&r);
 }
 
 int
@@ -334,6 +380,8 @@ main(void)
 		cmocka_unit_test(test_token_scrub),
 		cmocka_unit_test(test_body),
 		cmocka_unit_test(test_body_of_answer_and_reaction),
+		cmocka_unit_test(test_body_of_topic_and_webhook),
+		cmocka_unit_test(test_reply_of_topic_and_webhook),
 		cmocka_unit_test(test_answers_stand_in_no_chats_order),
 		cmocka_unit_test(test_body_unpack_needs_every_byte),
 	};

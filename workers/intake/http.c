@@ -1,5 +1,6 @@
 /*
- * The HTTP listener: POST /events with one event as the body.
+ * The HTTP listener: POST /events with one event as the body, and the path of
+ * the webhook (webhook.c).
  *
  * Called by intake.c; off unless it is configured.  A request waits, like
  * every producer, until the queue takes events, but only so long and only so
@@ -52,7 +53,6 @@ static bool started;
 
 static void http_requestcb(struct evhttp_request *, void *);
 static bool http_authorised(struct evhttp_request *, int *);
-static bool http_same(const char *, const char *);
 static void http_take(struct evhttp_request *);
 static bool http_run(struct producer *, unsigned int);
 static void http_submit(struct http_event *);
@@ -61,8 +61,6 @@ static void http_accept_failed(struct evconnlistener *, void *);
 static void http_resumecb(evutil_socket_t, short, void *);
 static void http_accepted(void *, struct span, bool);
 static void http_refused(void *, const struct error *);
-static void http_error(struct evhttp_request *, int, const struct error *);
-static void http_reply(struct evhttp_request *, int, const struct buf *);
 static int http_code(const struct error *);
 
 static const struct pending_ops http_ops = {
@@ -165,7 +163,9 @@ http_requestcb(struct evhttp_request *req, void *arg)
 
 	(void)arg;
 	metric_add(M_intake_requests, 1);
-	if (path == NULL || strcmp(path, "/events") != 0)
+	if (path != NULL && webhook_is_path(*path == '\0' ? "/" : path))
+		webhook_take(base, req);
+	else if (path == NULL || strcmp(path, "/events") != 0)
 		http_error(req, 404, NULL);
 	else if (evhttp_request_get_command(req) != EVHTTP_REQ_POST) {
 		evhttp_add_header(evhttp_request_get_output_headers(req),
@@ -201,8 +201,7 @@ http_authorised(struct evhttp_request *req, int *status)
 	return (false);
 }
 
-/* Takes as long wherever the first difference is. */
-static bool
+bool
 http_same(const char *given, const char *token)
 {
 	size_t len = strlen(token), n = strlen(given);
@@ -315,8 +314,7 @@ http_code(const struct error *error)
 	    error->code == EX_NOPERM ? 403 : 503);
 }
 
-/* With no error of its own, the text of the status is said. */
-static void
+void
 http_error(struct evhttp_request *req, int status, const struct error *given)
 {
 	struct error error = { 0 };
@@ -336,7 +334,7 @@ http_error(struct evhttp_request *req, int status, const struct error *given)
 	free(t.p);
 }
 
-static void
+void
 http_reply(struct evhttp_request *req, int status, const struct buf *t)
 {
 	struct evbuffer *body = evbuffer_new();

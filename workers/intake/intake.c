@@ -28,6 +28,7 @@ static struct event *drain_timer;
 
 static int intake_configure(struct json_object *, bool);
 static int intake_replace(char **, const char *);
+static int intake_webhook(struct json_object *);
 static void intake_listener(const char *, int);
 static void intake_peer_up(struct peer *);
 static void intake_peer_lost(struct peer *, const uint64_t *, size_t);
@@ -63,7 +64,8 @@ intake_configure(struct json_object *conf, bool first)
 	const char *token = json_str(conf, "intake.token", NULL);
 	struct group *group;
 
-	if (intake_replace(&intake_config.http_token, token) == -1)
+	if (intake_replace(&intake_config.http_token, token) == -1 ||
+	    intake_webhook(conf) == -1)
 		return (-1);
 	intake_config.responses_keep_ms = json_i64(conf, "responses_keep_ms",
 	    0);
@@ -83,6 +85,31 @@ intake_configure(struct json_object *conf, bool first)
 	if ((group = getgrnam(intake_config.group)) != NULL)
 		intake_config.gid = group->gr_gid;
 	return (0);
+}
+
+/* Whatever is in front of us passes the path on as it stands in the URL. */
+static int
+intake_webhook(struct json_object *conf)
+{
+	const char *url = json_str(conf, "telegram.webhook.url", "");
+	const char *from = strstr(url, "://");
+	char *path = NULL;
+	int rc;
+
+	if (*url != '\0') {
+		from = from != NULL ? from + 3 : url;
+		from += strcspn(from, "/?#");
+		path = *from != '/' ? strdup("/") :
+		    strndup(from, strcspn(from, "?#"));
+		if (path == NULL) {
+			log_errx("configuration: out of memory");
+			return (-1);
+		}
+	}
+	rc = webhook_configure(path, json_str(conf, "telegram.webhook.secret",
+	    NULL));
+	free(path);
+	return (rc);
 }
 
 static int
@@ -121,7 +148,9 @@ intake_peer_up(struct peer *p)
 	pending_set_queue(p);
 	query_queue_lost(); /* the one before, if there was one */
 	responses_queue_lost();
+	webhook_queue_lost();
 	query_pump();
+	webhook_pump();
 }
 
 static void
@@ -134,6 +163,7 @@ intake_peer_lost(struct peer *p, const uint64_t *job, size_t n)
 	pending_set_queue(NULL);
 	query_queue_lost();
 	responses_queue_lost();
+	webhook_queue_lost();
 }
 
 static int
@@ -160,6 +190,8 @@ intake_message(struct peer *p, const struct frame *f)
 		return (query_answer(f));
 	case QUEUE_RESPONSE_WRITE:
 		return (p == queue ? responses_write(f) : LINK_DONE);
+	case QUEUE_UPDATE_SEEN:
+		return (p == queue ? webhook_seen(f) : LINK_DONE);
 	default:
 		return (LINK_BAD);
 	}
@@ -172,6 +204,7 @@ intake_writable(struct peer *p)
 		return;
 	pending_pump();
 	query_pump();
+	webhook_pump();
 	if (pending_ready())
 		turns_wake();
 }
@@ -198,7 +231,7 @@ intake_drain_look(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what, (void)arg;
 	if (pending_count() > 0 || !client_idle() || !files_idle() ||
-	    !responses_idle())
+	    !responses_idle() || webhook_count() > 0)
 		return;
 	event_free(drain_timer);
 	drain_timer = NULL;

@@ -5,6 +5,7 @@
  *	client.c connections of submit.sock ┤ (turns.c), build an offer from
  *	http.c   the HTTP listener          ┘ what they read (offer.c), and
  *	                                      hand it over (pending.c)
+ *	webhook.c    updates that Telegram posts to the HTTP listener
  *	responses.c  the responses directory: the queue's answers
  *	query.c  the other operations of submit.sock, passed on to the queue
  *
@@ -21,11 +22,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/buf.h"
 #include "common/error.h"
 #include "ipc/link.h"
 #include "ipc/pack.h"
 
 struct event_base;
+struct evhttp_request;
 struct json_object;
 struct peer;
 
@@ -163,5 +166,23 @@ bool client_idle(void); /* every answer is written */
 void http_listen(struct event_base *, int fd);
 void http_start(void);
 void http_stop(void);
+/* Equal?  Takes as long wherever the first difference is. */
+bool http_same(const char *given, const char *token);
+/* Answer with a status and an error; NULL: the usual text of the status. */
+void http_error(struct evhttp_request *, int status, const struct error *);
+void http_reply(struct evhttp_request *, int status, const struct buf *);
+
+/* webhook.c: updates from Telegram, by way of http.c. */
+/* path NULL: there is no webhook.  Returns 0, or -1 without memory. */
+int webhook_configure(const char *path, const char *secret);
+bool webhook_is_path(const char *);
+/* A request to that path; answers it, now or later. */
+void webhook_take(struct event_base *, struct evhttp_request *);
+/* Tell the queue what it could not be told before. */
+void webhook_pump(void);
+/* QUEUE_UPDATE_SEEN */
+enum link_verdict webhook_seen(const struct frame *);
+void webhook_queue_lost(void);
+size_t webhook_count(void); /* not answered yet */
 
 #endif

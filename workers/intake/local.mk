@@ -17,7 +17,8 @@ workers_intake_libintake_a_SOURCES = \
 	workers/intake/session.c \
 	workers/intake/turns.c \
 	workers/intake/verdict.c \
-	workers/intake/watch.c
+	workers/intake/watch.c \
+	workers/intake/webhook.c
 
 pkglibexec_PROGRAMS += cctg-intake
 cctg_intake_SOURCES = workers/intake/intake.c workers/intake/intake.h

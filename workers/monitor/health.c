@@ -142,7 +142,7 @@ judge_telegram(const struct view *v, struct health *h)
 		issue(h, DEGRADED, "check the network and telegram.api_url; "
 		    "events are kept meanwhile",
 		    "Telegram cannot be reached");
-	if (view_gauge(v, PC_TELEGRAM, M_telegram_poller, 0, 2) ==
+	if (view_gauge(v, PC_TELEGRAM, M_telegram_poller, 0, 3) ==
 	    POLLER_CONFLICT)
 		issue(h, DEGRADED, "stop the other program, or give one of "
 		    "the two another bot",

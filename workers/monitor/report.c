@@ -137,6 +137,8 @@ telegram_json(const struct view *v)
 	const struct view_worker *w = view_worker(v, PC_TELEGRAM);
 	int64_t last_ms = view_gauge(v, PC_TELEGRAM,
 	    M_telegram_last_update_ms, 0, WALL_MAX_MS);
+	int64_t posted_ms = view_gauge(v, PC_INTAKE,
+	    M_webhook_last_update_ms, 0, WALL_MAX_MS);
 	bool down = w != NULL && w->state != WS_READY;
 
 	put(o, "state", down ? text("down") :
@@ -144,6 +146,8 @@ telegram_json(const struct view *v)
 	put(o, "poller", down ? text("off") :
 	    word(v, PC_TELEGRAM, M_telegram_poller));
 	put(o, "bot", v->bot[0] != '\0' ? text(v->bot) : NULL);
+	if (posted_ms > last_ms) /* by the webhook */
+		last_ms = posted_ms;
 	put(o, "last_update", last_ms > 0 ? when(last_ms) : NULL);
 	return (o);
 }

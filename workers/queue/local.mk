@@ -1,5 +1,6 @@
 pkglibexec_PROGRAMS += cctg-queue
-cctg_queue_SOURCES = workers/queue/accept.c workers/queue/alert.c \
+cctg_queue_SOURCES = workers/queue/accept.c workers/queue/acted.c \
+	workers/queue/acted.h workers/queue/alert.c \
 	workers/queue/archive.c workers/queue/jump.c workers/queue/skew.c \
 	workers/queue/call.c workers/queue/chat.c workers/queue/commit.c \
 	workers/queue/dedup.c workers/queue/digest.c workers/queue/final.c \
@@ -7,8 +8,8 @@ cctg_queue_SOURCES = workers/queue/accept.c workers/queue/alert.c \
 	workers/queue/decision.h workers/queue/escape.c workers/queue/escape.h \
 	workers/queue/idlist.c workers/queue/idlist.h \
 	workers/queue/mode.c workers/queue/moved.c \
-	workers/queue/note.c workers/queue/note.h workers/queue/offset.c \
-	workers/queue/offset.h workers/queue/option.c workers/queue/option.h \
+	workers/queue/note.c workers/queue/note.h workers/queue/option.c \
+	workers/queue/option.h \
 	workers/queue/pairing.c workers/queue/pairing.h workers/queue/person.c \
 	workers/queue/person.h workers/queue/press.c workers/queue/press.h \
 	workers/queue/prompt.c workers/queue/prompt.h \
@@ -62,16 +63,20 @@ tests_unit_test_store_list_CPPFLAGS = $(store_test_cppflags)
 tests_unit_test_store_list_LDADD = $(STORE_LIBS) $(CMOCKA_LIBS)
 
 # What the queue decides, without the queue.
-check_PROGRAMS += tests/unit/test_dedup tests/unit/test_moved \
+check_PROGRAMS += tests/unit/test_acted tests/unit/test_dedup \
+	tests/unit/test_moved \
 	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
 	tests/unit/test_role tests/unit/test_route tests/unit/test_skew \
 	tests/unit/test_verdict
-TESTS += tests/unit/test_dedup tests/unit/test_moved \
+TESTS += tests/unit/test_acted tests/unit/test_dedup tests/unit/test_moved \
 	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
 	tests/unit/test_role tests/unit/test_route tests/unit/test_skew \
 	tests/unit/test_verdict
 queue_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 queue_test_libs = common/libcommon.a $(CMOCKA_LIBS) $(JSON_LIBS) $(BSD_LIBS)
+tests_unit_test_acted_SOURCES = tests/unit/test_acted.c workers/queue/acted.c
+tests_unit_test_acted_CPPFLAGS = $(queue_test_cppflags)
+tests_unit_test_acted_LDADD = $(queue_test_libs)
 tests_unit_test_dedup_SOURCES = tests/unit/test_dedup.c workers/queue/dedup.c
 tests_unit_test_dedup_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_dedup_LDADD = $(queue_test_libs)
@@ -87,8 +92,8 @@ tests_unit_test_pairing_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_pairing_LDADD = $(queue_test_libs)
 tests_unit_test_press_SOURCES = tests/unit/test_press.c \
 	workers/queue/decision.c workers/queue/escape.c \
-	workers/queue/idlist.c workers/queue/offset.c \
-	workers/queue/option.c workers/queue/press.c workers/queue/role.c
+	workers/queue/idlist.c workers/queue/option.c \
+	workers/queue/press.c workers/queue/role.c
 tests_unit_test_press_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_press_LDADD = $(queue_test_libs)
 tests_unit_test_role_SOURCES = tests/unit/test_role.c workers/queue/role.c

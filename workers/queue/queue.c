@@ -65,6 +65,8 @@ static const struct {
 	{ TELEGRAM_CALL_DONE, call_done },
 	{ TELEGRAM_CALL_REPORT, call_report },
 	{ TELEGRAM_UPDATE_TELL, update_tell },
+	{ INTAKE_UPDATE_TELL, update_post },
+	{ TELEGRAM_HOOK_TELL, update_hook },
 	{ TELEGRAM_NAME_TELL, update_name },
 	{ INTAKE_RESPONSE_DONE, response_written },
 };
@@ -195,6 +197,7 @@ queue_peer_lost(struct peer *p, const uint64_t *job, size_t n)
 		accept_intake_lost(p);
 		query_intake_lost(p);
 		response_intake_lost();
+		update_teller_lost(p);
 		break;
 	case PC_ANALYZE:
 	case PC_FORMAT:
@@ -207,7 +210,7 @@ queue_peer_lost(struct peer *p, const uint64_t *job, size_t n)
 	case PC_TELEGRAM:
 		call_lost(p, job, n);
 		note_telegram_lost(p);
-		update_telegram_lost(p);
+		update_teller_lost(p);
 		break;
 	default:
 		break;
@@ -233,7 +236,7 @@ queue_writable(struct peer *p)
 		return;
 	if (p->class == PC_TELEGRAM) {
 		note_pump();
-		sched_wake_all();
+			sched_wake_all();
 	} else if (p->class == PC_INTAKE)
 		response_pump();
 	else

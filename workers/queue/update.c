@@ -1,10 +1,10 @@
 /*
- * Updates: messages and presses of people, from Telegram by way of the
- * poller.
+ * Updates: messages and presses of people, from Telegram by way of the poller
+ * or of intake's webhook.
  *
  * Each update acts once: its id is remembered in the same transaction as its
- * effect, and telegram moves its offset only when that is on disk.  Whoever
- * is not known gets silence, pairing codes apart.
+ * effect, and only when that is on disk does telegram move its offset, or
+ * intake answer.  Whoever is not known gets silence, pairing codes apart.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +16,33 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "workers/queue/acted.h"
 #include "workers/queue/note.h"
-#include "workers/queue/offset.h"
 #include "workers/queue/person.h"
 #include "workers/queue/response.h"
 #include "workers/queue/update.h"
 
 #define META_OFFSET "update.offset" /* "OFFSET MS": and when it came */
+#define META_ACTED "update.acted."  /* ID: an update behind the offset */
 #define META_BOT "update.bot"	    /* whose updates the offset counts */
+#define META_HOOK "update.webhook"  /* the webhook that we have set */
 
-static struct offset offset; /* of the next update; all before have acted */
-static uint64_t unseen;	    /* the last one acted on, not yet committed */
-static bool have_unseen;
-static struct peer *teller; /* who told it, and wants to hear of it */
+/* Who tells updates, and wants to hear that they are on disk. */
+struct teller {
+	struct peer *peer;
+	uint64_t unseen; /* the last one acted on, not yet committed */
+	bool have_unseen;
+};
+
+static struct acted acted;
+static struct teller poller, webhook;
 static char bot_name[64];
 
 static void update_bot(struct peer *);
+static void update_forget(int64_t);
+static void update_load_one(const char *, const char *, void *);
+static void update_take(int64_t, struct span, bool);
+static void update_confirm(struct teller *);
 static void update_act(struct json_object *);
 static void update_message(struct json_object *);
 static void update_press(struct json_object *);
@@ -40,6 +51,24 @@ static void update_command(const char *, struct command_context *);
 static void update_text(struct command_context *, const char *);
 static void read_answerer(struct json_object *, struct answerer *);
 
+static void
+update_forget(int64_t id)
+{
+	char key[sizeof(META_ACTED) + 24];
+
+	snprintf(key, sizeof(key), META_ACTED "%lld", (long long)id);
+	if (store_put_meta(queue.store, key, NULL) == -1)
+		fatal("update");
+}
+
+static void
+update_load_one(const char *key, const char *value, void *arg)
+{
+	(void)value, (void)arg;
+	acted_add(&acted, strtoll(key, NULL, 10), false, acted.at_ms,
+	    update_forget);
+}
+
 void
 update_start(void)
 {
@@ -47,9 +76,12 @@ update_start(void)
 	struct peer *p = worker_peer_next(PC_TELEGRAM, NULL);
 	char *end;
 
-	offset.next = text == NULL ? 0 : strtoll(text, &end, 10);
-	offset.at_ms = text == NULL ? 0 : strtoll(end, NULL, 10);
+	acted.floor = text == NULL ? 0 : strtoll(text, &end, 10);
+	acted.at_ms = text == NULL ? 0 : strtoll(end, NULL, 10);
 	free(text);
+	if (store_each_meta(queue.store, META_ACTED, update_load_one, NULL)
+	    == -1)
+		log_warnx("updates: %s", store_error(queue.store));
 	if (p != NULL)
 		update_telegram_up(p);
 }
@@ -57,13 +89,35 @@ update_start(void)
 void
 update_telegram_up(struct peer *p)
 {
+	char *hook = store_get_meta(queue.store, META_HOOK);
 	struct packer out = { 0 };
 
-	have_unseen = false;
-	pack_i64(&out, offset_wanted(&offset, clock_wall_ms()));
+	poller.have_unseen = false;
+	pack_i64(&out, acted_wanted(&acted, clock_wall_ms()));
+	pack_str(&out, hook);
 	if (link_send_packed(p->link, QUEUE_POLL_SET, 0, &out) == -1)
 		log_warn("telegram: cannot say where to poll from");
 	pack_free(&out);
+	free(hook);
+}
+
+/* Which webhook is ours is known whatever happens to telegram. */
+enum link_verdict
+update_hook(struct peer *p, const struct frame *f)
+{
+	struct unpacker u;
+	char *url;
+
+	(void)p;
+	unpack_init(&u, f->data, f->len);
+	if ((url = span_dup(unpack_span(&u))) == NULL)
+		fatal("webhook");
+	if (unpack_done(&u) && store_put_meta(queue.store, META_HOOK,
+	    *url != '\0' ? url : NULL) == -1)
+		fatal("webhook");
+	commit_soon();
+	free(url);
+	return (unpack_done(&u) ? LINK_DONE : LINK_BAD);
 }
 
 /* The bot's own name: commands for another one are not ours. */
@@ -94,7 +148,7 @@ update_bot(struct peer *p)
 			log_notice("this is another bot, @%s, not @%s: its "
 			    "updates are counted from the beginning",
 			    bot_name, before);
-			offset.next = 0;
+			acted_clear(&acted, update_forget);
 			update_telegram_up(p);
 		}
 		if (store_put_meta(queue.store, META_BOT, bot_name) == -1)
@@ -104,60 +158,91 @@ update_bot(struct peer *p)
 	free(before);
 }
 
-/* The telegram worker has gone; what it told comes again from the next. */
+/* A teller has gone; what it told is told again by the next one. */
 void
-update_telegram_lost(struct peer *p)
+update_teller_lost(struct peer *p)
 {
-	if (teller != p)
-		return;
-	teller = NULL;
-	have_unseen = false;
+	if (poller.peer == p)
+		memset(&poller, 0, sizeof(poller));
+	if (webhook.peer == p)
+		memset(&webhook, 0, sizeof(webhook));
 }
 
 enum link_verdict
 update_tell(struct peer *p, const struct frame *f)
 {
-	int64_t id = (int64_t)f->id, now_ms = clock_wall_ms();
-	struct json_object *update;
-	const char *error;
 	struct unpacker u;
 	struct span text;
-	char value[48];
 
 	unpack_init(&u, f->data, f->len);
 	text = unpack_span(&u);
+	if (!unpack_done(&u) || (int64_t)f->id < 0)
+		return (LINK_BAD);
+	update_take((int64_t)f->id, text, true);
+	poller = (struct teller){ p, f->id, true };
+	return (LINK_DONE);
+}
+
+enum link_verdict
+update_post(struct peer *p, const struct frame *f)
+{
+	struct unpacker u;
+	struct span text;
+	int64_t id;
+
+	unpack_init(&u, f->data, f->len);
+	id = unpack_i64(&u);
+	text = unpack_span(&u);
 	if (!unpack_done(&u) || id < 0)
 		return (LINK_BAD);
-	if (offset_is_new(&offset, id, now_ms)) {
-		update = json_parse(text.p, text.len, &error);
-		if (update != NULL)
-			update_act(update);
-		else
-			log_warnx("update %lld: %s; ignored", (long long)id,
-			    error);
-		json_object_put(update);
-		offset_pass(&offset, id, now_ms);
-		snprintf(value, sizeof(value), "%lld %lld",
-		    (long long)offset.next, (long long)offset.at_ms);
-		if (store_put_meta(queue.store, META_OFFSET, value) == -1)
-			fatal("update");
-	}
-	unseen = f->id;
-	have_unseen = true;
-	teller = p;
-	commit_soon();
+	update_take(id, text, false);
+	webhook = (struct teller){ p, f->id, true };
 	return (LINK_DONE);
+}
+
+static void
+update_take(int64_t id, struct span text, bool in_order)
+{
+	char key[sizeof(META_ACTED) + 24], value[48];
+	int64_t now_ms = clock_wall_ms();
+	struct json_object *update;
+	const char *error;
+
+	commit_soon();
+	if (acted_has(&acted, id, now_ms))
+		return;
+	if ((update = json_parse(text.p, text.len, &error)) != NULL)
+		update_act(update);
+	else
+		log_warnx("update %lld: %s; ignored", (long long)id, error);
+	json_object_put(update);
+	acted_add(&acted, id, in_order, now_ms, update_forget);
+	snprintf(key, sizeof(key), META_ACTED "%lld", (long long)id);
+	snprintf(value, sizeof(value), "%lld %lld", (long long)acted.floor,
+	    (long long)acted.at_ms);
+	if ((id >= acted.floor &&
+	    store_put_meta(queue.store, key, "1") == -1) ||
+	    store_put_meta(queue.store, META_OFFSET, value) == -1)
+		fatal("update");
+}
+
+static void
+update_confirm(struct teller *t)
+{
+	if (!t->have_unseen || t->peer == NULL || t->peer->link == NULL)
+		return;
+	t->have_unseen = false;
+	if (link_send(t->peer->link, QUEUE_UPDATE_SEEN, t->unseen, NULL, 0)
+	    == -1)
+		log_warn("cannot confirm update %llu",
+		    (unsigned long long)t->unseen);
 }
 
 void
 update_committed(void)
 {
-	if (!have_unseen || teller == NULL || teller->link == NULL)
-		return;
-	have_unseen = false;
-	if (link_send(teller->link, QUEUE_UPDATE_SEEN, unseen, NULL, 0) == -1)
-		log_warn("telegram: cannot confirm update %llu",
-		    (unsigned long long)unseen);
+	update_confirm(&poller);
+	update_confirm(&webhook);
 }
 
 static void

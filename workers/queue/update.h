@@ -41,8 +41,10 @@ void command_run(const char *name, struct command_context *);
 /* update.c */
 void update_start(void); /* on start: where to poll from */
 void update_telegram_up(struct peer *);
-void update_telegram_lost(struct peer *);
+void update_teller_lost(struct peer *);
 enum link_verdict update_tell(struct peer *, const struct frame *);
+enum link_verdict update_post(struct peer *, const struct frame *);
+enum link_verdict update_hook(struct peer *, const struct frame *);
 void update_committed(void); /* commit.c tells */
 enum link_verdict update_name(struct peer *, const struct frame *);
 

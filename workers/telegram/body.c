@@ -10,6 +10,8 @@
 static void body_message(struct buf *, const struct call_fields *, bool);
 static void body_answer(struct buf *, const struct call_fields *);
 static void body_reaction(struct buf *, const struct call_fields *);
+static void body_topic(struct buf *, const struct call_fields *);
+static void body_allowed(struct buf *);
 
 bool
 body_unpack(struct call_fields *c, const void *data, size_t len)
@@ -29,12 +31,13 @@ body_unpack(struct call_fields *c, const void *data, size_t len)
 	c->markup = unpack_span(&u);
 	c->document_name = unpack_span(&u);
 	c->document = unpack_span(&u);
-	return (unpack_done(&u) && method <= CALL_REACT);
+	return (unpack_done(&u) && method <= CALL_TOPIC);
 }
 
 _Static_assert((int)API_SEND == CALL_SEND && (int)API_EDIT == CALL_EDIT &&
     (int)API_DOCUMENT == CALL_DOCUMENT && (int)API_ANSWER == CALL_ANSWER &&
-    (int)API_REACT == CALL_REACT && (int)API_CALLS == CALL_REACT + 1,
+    (int)API_REACT == CALL_REACT && (int)API_TOPIC == CALL_TOPIC &&
+    (int)API_CALLS == CALL_TOPIC + 1,
     "the queue's methods are the first of ours");
 
 enum api_method
@@ -47,7 +50,7 @@ body_method(const struct call_fields *c)
 int64_t
 body_lane(const struct call_fields *c, uint64_t id)
 {
-	if (c->method != CALL_ANSWER)
+	if (c->method != CALL_ANSWER && c->method != CALL_TOPIC)
 		return (c->chat);
 	return (INT64_MIN + (int64_t)(id & INT64_MAX >> 1));
 }
@@ -67,6 +70,9 @@ body_json(struct buf *t, const struct call_fields *c, bool plain)
 		break;
 	case CALL_REACT:
 		body_reaction(t, c);
+		break;
+	case CALL_TOPIC:
+		body_topic(t, c);
 		break;
 	default:
 		body_message(t, c, plain);
@@ -139,6 +145,25 @@ body_reaction(struct buf *t, const struct call_fields *c)
 	buf_str(t, "]}");
 }
 
+/* createForumTopic */
+static void
+body_topic(struct buf *t, const struct call_fields *c)
+{
+	buf_str(t, "{\"chat_id\":");
+	buf_i64(t, c->chat);
+	buf_str(t, ",\"name\":");
+	buf_json(t, c->text.p, c->text.len);
+	buf_str(t, "}");
+}
+
+/* What we want to hear of, however it comes. */
+static void
+body_allowed(struct buf *t)
+{
+	buf_str(t, ",\"allowed_updates\":[\"message\","
+	    "\"edited_message\",\"callback_query\",\"my_chat_member\"]}");
+}
+
 void
 body_updates(struct buf *t, int64_t offset, unsigned int limit,
     int64_t timeout_s)
@@ -151,8 +176,17 @@ body_updates(struct buf *t, int64_t offset, unsigned int limit,
 		buf_str(t, ",\"offset\":");
 		buf_i64(t, offset);
 	}
-	buf_str(t, ",\"allowed_updates\":[\"message\","
-	    "\"edited_message\",\"callback_query\",\"my_chat_member\"]}");
+	body_allowed(t);
+}
+
+void
+body_webhook(struct buf *t, const char *url, const char *secret)
+{
+	buf_str(t, "{\"url\":");
+	buf_json(t, url, strlen(url));
+	buf_str(t, ",\"secret_token\":");
+	buf_json(t, secret, strlen(secret));
+	body_allowed(t);
 }
 
 void

@@ -5,6 +5,7 @@ workers_telegram_libtelegram_a_SOURCES = \
 	workers/telegram/body.c workers/telegram/bot_commands.h \
 	workers/telegram/breaker.c \
 	workers/telegram/health.c \
+	workers/telegram/hookstate.c \
 	workers/telegram/outcome.c \
 	workers/telegram/plain.c \
 	workers/telegram/pollstate.c \
@@ -17,6 +18,7 @@ cctg_telegram_SOURCES = \
 	workers/telegram/api.c \
 	workers/telegram/calls.c \
 	workers/telegram/commands.c \
+	workers/telegram/hook.c \
 	workers/telegram/loop.c workers/telegram/loop.h \
 	workers/telegram/poll.c \
 	workers/telegram/telegram.c

@@ -15,7 +15,7 @@
 #include "common/nitems.h"
 #include "workers/telegram/telegram.h"
 
-#define SENDS (1U << API_SEND | 1U << API_DOCUMENT)
+#define SENDS (1U << API_SEND | 1U << API_DOCUMENT | 1U << API_TOPIC)
 #define EDITS (1U << API_EDIT)
 
 /* 400 by description: S(part of it, methods, outcome). */
@@ -138,8 +138,8 @@ static void
 judge_success(struct verdict *v, const struct evidence *e,
     const struct reply *r)
 {
-	v->message_id = r->message_id;
-	if (r->json && r->ok && (r->message_id != 0 ||
+	v->message_id = e->method == API_TOPIC ? r->thread_id : r->message_id;
+	if (r->json && r->ok && (v->message_id != 0 ||
 	    (1U << e->method & SENDS) == 0)) {
 		v->outcome = CO_DELIVERED;
 		return;

@@ -40,6 +40,8 @@ static int64_t heard_ms;       /* wall clock: since when that holds */
 static char bot[24];	       /* the token's first part: whose ids those are */
 static bool running, cancelling, stopped;
 static bool troubled;	       /* a failure was logged */
+static bool held;	       /* there is a webhook, or may be */
+static enum poll_shown held_shown; /* … and that is shown */
 static int64_t began_ms, asked_s; /* of the poll under way */
 static int64_t not_before_ms;  /* the next */
 static struct json_object *batch; /* of updates; NULL: none to be told */
@@ -113,6 +115,24 @@ poll_token(enum token_state t)
 }
 
 void
+poll_hold(bool hold, enum poll_shown shown)
+{
+	held_shown = shown;
+	if (hold == held) {
+		poll_show();
+		return;
+	}
+	held = hold;
+	poll_cancel();
+	/* What the queue has not confirmed comes by the other way, too. */
+	batch_drop();
+	pollstate_init(&state);
+	not_before_ms = 0;
+	poll_show();
+	poll_consider();
+}
+
+void
 poll_stop(void)
 {
 	stopped = true;
@@ -136,16 +156,24 @@ poll_set(struct peer *p, const struct frame *f)
 {
 	struct unpacker u;
 	int64_t from;
+	char *url;
 
 	unpack_init(&u, f->data, f->len);
 	from = unpack_i64(&u);
-	if (!unpack_done(&u))
+	url = span_dup(unpack_span(&u));
+	if (url == NULL)
+		fatal("poll");
+	if (!unpack_done(&u)) {
+		free(url);
 		return (LINK_BAD);
+	}
 	poll_cancel();
 	batch_drop();
 	queue = p;
 	offset = from;
 	heard_ms = clock_wall_ms();
+	ops->former(url);
+	free(url);
 	poll_consider();
 	return (LINK_DONE);
 }
@@ -192,8 +220,8 @@ poll_consider(void)
 	int64_t wait_ms = not_before_ms - clock_mono_ms();
 	struct timeval tv;
 
-	if (stopped || running || queue == NULL || queue->link == NULL ||
-	    batch != NULL || awaiting || token != TOKEN_GOOD)
+	if (stopped || held || running || queue == NULL ||
+	    queue->link == NULL || batch != NULL || awaiting || token != TOKEN_GOOD)
 		return;
 	if (wait_ms <= 0) {
 		poll_begin();
@@ -287,7 +315,7 @@ poll_done(void *arg, const struct verdict *v, const struct reply *r)
 static void
 poll_show(void)
 {
-	metric_set(M_telegram_poller, state.shown);
+	metric_set(M_telegram_poller, held ? held_shown : state.shown);
 }
 
 /* One line when it begins and one when it is over. */

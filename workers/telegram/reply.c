@@ -30,6 +30,8 @@ reply_parse(struct reply *r, const char *body, size_t len)
 
 	memset(r, 0, offsetof(struct reply, description));
 	r->description[0] = r->username[0] = '\0';
+	r->hook_url[0] = r->hook_error[0] = '\0';
+	r->thread_id = r->hook_error_s = 0;
 	r->list = NULL;
 	if (reply_is_sent(r, body, len) || len == 0 || len > INT_MAX)
 		return;
@@ -43,8 +45,13 @@ reply_parse(struct reply *r, const char *body, size_t len)
 		if (r->ok && json_object_is_type(result, json_type_array))
 			r->list = json_object_get(result);
 		r->message_id = member_integer(result, "message_id");
+		r->thread_id = member_integer(result, "message_thread_id");
 		member_text(result, "username", r->username,
 		    sizeof(r->username));
+		member_text(result, "url", r->hook_url, sizeof(r->hook_url));
+		r->hook_error_s = member_integer(result, "last_error_date");
+		member_text(result, "last_error_message", r->hook_error,
+		    sizeof(r->hook_error));
 		code = member_integer(o, "error_code");
 		r->error_code = code > 0 && code < 1000 ? (int)code : 0;
 		member_text(o, "description", r->description,

@@ -30,13 +30,16 @@
 #define TIMEOUT_MS	   60000
 #define POLL_TIMEOUT_MS	   50000 /* the most that the Bot API grants */
 
+#define HOOK_CHECK_MS	   300000
+
 #define OFF_RETRY_MS	   5000 /* when to ask again, without a token */
 #define REFUSED_RETRY_MS   1000 /* at least, with a refused one */
 
 static struct api *api;
 static struct event *tick;
 static struct health health;
-static char *api_url, *token;
+static char *api_url, *token, *hook_url, *hook_secret;
+static int64_t hook_check_ms;
 static long connect_timeout_ms, timeout_ms;
 static int64_t poll_timeout_ms;
 static bool started, asking; /* asking: getMe is under way */
@@ -99,6 +102,7 @@ static const struct calls_ops calls_callbacks = {
 static const struct poll_ops poll_callbacks = {
 	.heard = poll_heard,
 	.doubted = probe_begin,
+	.former = hook_former,
 };
 
 int
@@ -130,6 +134,10 @@ telegram_configure(struct json_object *o, bool first)
 	timeout_ms = (long)json_i64(o, "telegram.timeout_ms", TIMEOUT_MS);
 	poll_timeout_ms = json_i64(o, "telegram.poll_timeout_ms",
 	    POLL_TIMEOUT_MS);
+	replace(&hook_url, json_str(o, "telegram.webhook.url", ""));
+	replace(&hook_secret, json_str(o, "telegram.webhook.secret", ""));
+	hook_check_ms = json_i64(o, "telegram.webhook.check_ms",
+	    HOOK_CHECK_MS);
 	s = json_str(o, "telegram.token", json_str(o, "token", ""));
 	/* Another host or another token: what was known is void. */
 	if (replace(&api_url, url) | replace(&token, s)) {
@@ -171,6 +179,7 @@ telegram_start(void)
 	if (api == NULL || tick == NULL || grace == NULL ||
 	    calls_init(worker_base(), api, &calls_callbacks) == -1 ||
 	    commands_init(worker_base(), api) == -1 ||
+	    hook_init(worker_base(), api) == -1 ||
 	    poll_init(worker_base(), &poll_callbacks) == -1) {
 		log_warn("cannot set up requests");
 		return (-1);
@@ -189,8 +198,10 @@ settings_apply(void)
 	const struct verdict off = { .outcome = CO_NOT_SENT,
 	    .retry_after_ms = OFF_RETRY_MS, .description = "no bot token" };
 
-	if (api_configure(api, &s) == -1 ||
-	    poll_configure(&s, poll_timeout_ms) == -1)
+	if (api_configure(api, &s) == -1)
+		fatal("settings");
+	hook_configure(hook_url, hook_secret, hook_check_ms);
+	if (poll_configure(&s, poll_timeout_ms) == -1)
 		fatal("settings");
 	api_token_state(api, health.token);
 	if (!worker_draining())
@@ -224,6 +235,7 @@ telegram_peer_lost(struct peer *p, const uint64_t *job, size_t n)
 		return;
 	calls_queue_lost(p);
 	poll_queue_lost(p);
+	hook_queue_lost();
 }
 
 static enum link_verdict
@@ -246,8 +258,10 @@ telegram_message(struct peer *p, const struct frame *f)
 static void
 telegram_writable(struct peer *p)
 {
-	if (p->class == PC_QUEUE)
-		poll_writable(p);
+	if (p->class != PC_QUEUE)
+		return;
+	poll_writable(p);
+	hook_tell();
 }
 
 /* Requests under way may end by themselves, for as long as there is time. */
@@ -261,6 +275,7 @@ telegram_drain(uint32_t grace_ms)
 
 	poll_stop();
 	commands_stop();
+	hook_stop();
 	calls_close(&v);
 	if (calls_running() == 0)
 		worker_drained();
@@ -285,6 +300,7 @@ telegram_stop(void)
 	}
 	api = NULL;
 	freezero(token, strlen(token));
+	freezero(hook_secret, strlen(hook_secret));
 }
 
 /* Calls. */
@@ -338,6 +354,9 @@ request_done(void *arg, const struct verdict *v, const struct reply *r)
 		token_judge(v);
 	if (arg == commands_arg()) {
 		commands_done(v);
+		arg = NULL;
+	} else if (arg == hook_arg()) {
+		hook_done(v, r);
 		arg = NULL;
 	}
 	state_show();
@@ -437,6 +456,7 @@ token_set(enum token_state s)
 	api_token_state(api, s);
 	poll_token(s);
 	commands_token(s);
+	hook_token(s);
 }
 
 /* Probes. */

@@ -11,12 +11,14 @@
  *	breaker.c   the circuit breaker
  *	health.c    the state of all this, and when to look again
  *	poll.c      long polling for updates
+ *	hook.c	    the webhook, if there is to be one
+ *	hookstate.c what to do about it next
  *	commands.c  the list of commands that the bot shows
  *	pollstate.c when to poll again, and what is shown of it
  *	plain.c     HTML to plain text
  *	token.c     the shape of a token, and keeping it out of texts
  *
- * body to health, pollstate, plain and token do no I/O.
+ * body to health, pollstate, hookstate, plain and token do no I/O.
  */
 #ifndef WORKERS_TELEGRAM_TELEGRAM_H
 #define WORKERS_TELEGRAM_TELEGRAM_H
@@ -126,6 +128,10 @@ struct reply {
 	int64_t migrate_to;   /* parameters; 0 none */
 	char description[512]; /* cut at a whole character */
 	char username[64];    /* result.username, of getMe */
+	int64_t thread_id;    /* result.message_thread_id; 0 none */
+	/* Of getWebhookInfo; "" and 0 where there is nothing. */
+	char hook_url[1100], hook_error[256];
+	int64_t hook_error_s; /* wall time */
 	/* result, if that is a list: the updates; see reply_clear(). */
 	struct json_object *list;
 };
@@ -146,9 +152,13 @@ void reply_clear(struct reply *);
 	A(DOCUMENT, "sendDocument")       \
 	A(ANSWER, "answerCallbackQuery")  \
 	A(REACT, "setMessageReaction")    \
+	A(TOPIC, "createForumTopic")      \
 	A(GETME, "getMe")                 \
 	A(UPDATES, "getUpdates")          \
-	A(COMMANDS, "setMyCommands")
+	A(COMMANDS, "setMyCommands")      \
+	A(SETHOOK, "setWebhook")          \
+	A(HOOKINFO, "getWebhookInfo")     \
+	A(NOHOOK, "deleteWebhook")
 
 enum api_method {
 #define API_ENUM(name, text) API_##name,
@@ -156,7 +166,7 @@ enum api_method {
 #undef API_ENUM
 	API_METHODS
 };
-#define API_CALLS (API_REACT + 1)
+#define API_CALLS (API_TOPIC + 1)
 
 /* How a request went, as api.c saw it. */
 struct evidence {
@@ -195,7 +205,7 @@ void outcome_judge(struct verdict *, const struct evidence *,
 
 /* pollstate.c */
 
-enum poll_shown { POLL_OFF, POLL_POLLING, POLL_CONFLICT };
+enum poll_shown { POLL_OFF, POLL_POLLING, POLL_CONFLICT, POLL_WEBHOOK };
 
 /*
  * How a poll ended.
@@ -252,6 +262,38 @@ int64_t pollstate_offset(int64_t offset, int64_t heard_ms, int64_t now_ms);
 /* What a request's end means. */
 enum poll_event pollstate_judge(const struct verdict *, bool has_list);
 
+/* hookstate.c */
+
+enum hook_step { HOOK_REST, HOOK_SET, HOOK_LOOK, HOOK_DELETE, HOOK_STEPS };
+
+/* How a request about the webhook ended; the middle three are of LOOK. */
+enum hook_event {
+	HE_DONE,
+	HE_SAME,    /* ours is there */
+	HE_OTHER,   /* somebody else's is */
+	HE_NONE,
+	HE_REFUSED, /* it will never be taken so */
+	HE_FAILED,
+	NHOOKEVENTS
+};
+
+struct hookstate {
+	bool wanted;	     /* else updates are polled for */
+	enum hook_step step; /* the request to be made next */
+	enum poll_shown shown;
+	unsigned int failures; /* in a row */
+};
+
+/* ours: Telegram may have a webhook that we have set. */
+void hookstate_init(struct hookstate *, bool wanted, bool ours);
+/* is: the address that Telegram has; own: ours. */
+enum hook_event hookstate_judge(const struct hookstate *,
+    const struct verdict *, const char *is, const char *own);
+/* The request of this step ended.  Returns in how many milliseconds the next
+ * one is due, if there is one. */
+int64_t hookstate_event(struct hookstate *, enum hook_event, int64_t check_ms,
+    int64_t retry_after_ms, uint32_t dice);
+
 /* body.c */
 
 /* A call as the queue wants it.  Spans point into the call's own copy. */
@@ -269,13 +311,16 @@ bool body_unpack(struct call_fields *, const void *, size_t);
 void body_json(struct buf *, const struct call_fields *, bool plain);
 enum api_method body_method(const struct call_fields *);
 /* In which order must it stay?  A chat's id; an answer to a button has an
- * order of its own, which no chat's id can be. */
+ * order of its own, which no chat's id can be, and so has the making of a
+ * topic, for which the rest of the chat need not wait. */
 int64_t body_lane(const struct call_fields *, uint64_t id);
 /* Of getUpdates, from offset on (0: the oldest there are). */
 void body_updates(struct buf *, int64_t offset, unsigned int limit,
     int64_t timeout_s);
 /* Of setMyCommands. */
 void body_commands(struct buf *);
+/* Of setWebhook. */
+void body_webhook(struct buf *, const char *url, const char *secret);
 /* The thread to be named, 0 for none: the general topic (1) is omitted, as
  * the Bot API refuses it by its number. */
 int64_t body_thread(const struct call_fields *);
@@ -357,6 +402,8 @@ struct poll_ops {
 	/* It failed for its token or for the host, or so it seems: getMe
 	 * knows. */
 	void (*doubted)(void);
+	/* The queue says which webhook was set before, "" none. */
+	void (*former)(const char *url);
 };
 
 /* Returns 0, or -1 without memory. */
@@ -370,9 +417,28 @@ enum link_verdict poll_seen(struct peer *, const struct frame *);
 void poll_queue_lost(struct peer *);
 /* The queue takes more. */
 void poll_writable(struct peer *);
+/* A webhook stands in the way of polling: show this meanwhile. */
+void poll_hold(bool, enum poll_shown);
 /* For good: the worker drains. */
 void poll_stop(void);
 void poll_free(void);
+
+/* hook.c */
+
+/* Returns 0, or -1 without memory. */
+int hook_init(struct event_base *, struct api *);
+/* url "": none, updates are polled for. */
+void hook_configure(const char *url, const char *secret, int64_t check_ms);
+/* What the queue remembers of an earlier telegram, "" nothing. */
+void hook_former(const char *url);
+/* The queue can be told again what it could not be told before. */
+void hook_tell(void);
+void hook_queue_lost(void);
+void hook_token(enum token_state);
+/* api.c's callback for arg = hook_arg(). */
+void *hook_arg(void);
+void hook_done(const struct verdict *, const struct reply *);
+void hook_stop(void);
 
 /* commands.c */
 

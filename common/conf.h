@@ -66,6 +66,7 @@ struct conf_route {
 
 enum conf_mode { MODE_LOCAL, MODE_NOMAD, MODE_MUTE };
 enum conf_style { STYLE_CONCISE, STYLE_DETAILED };
+enum conf_topic { TOPIC_NONE, TOPIC_AUTO, TOPIC_PROJECT, TOPIC_SESSION };
 
 struct conf {
 	CONF_KEYS(CONF_MEMBER)

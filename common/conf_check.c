@@ -219,11 +219,22 @@ check_chats(struct conf_load *load)
 	struct conf *conf = load->conf;
 	size_t i;
 
-	for (i = 0; i < conf->nchats; i++)
-		if (conf->chats[i].id == 0)
-			conf_problem(load->problems, true, conf->file,
-			    conf->chats[i].line, "chat \"%s\" has no id",
-			    conf->chats[i].name);
+	for (i = 0; i < conf->nchats; i++) {
+		struct conf_chat *c = &conf->chats[i];
+
+		if (c->id == 0)
+			conf_problem(load->problems, true, conf->file, c->line,
+			    "chat \"%s\" has no id", c->name);
+		if (c->topic == TOPIC_NONE)
+			continue;
+		if (c->thread != 0)
+			conf_problem(load->problems, true, conf->file, c->line,
+			    "chat \"%s\": either thread or topic", c->name);
+		if (c->id > 0)
+			conf_problem(load->problems, true, conf->file, c->line,
+			    "chat \"%s\": topic is for forums, whose ids are "
+			    "negative", c->name);
+	}
 }
 
 static void

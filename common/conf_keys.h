@@ -191,7 +191,10 @@
 	K(CHAT, id, INTEGER, id, "0", "-9007199254740991..9007199254740991",  \
 	    F_QUEUE, RELOAD, "the chat's number")                             \
 	K(CHAT, thread, INTEGER, thread, "0", "0..2147483647", F_QUEUE,       \
-	    RELOAD, "the topic in a forum; 0: none")
+	    RELOAD, "the topic in a forum; 0: none")                          \
+	K(CHAT, topic, WORD, topic, "none", "none auto project session",      \
+	    F_QUEUE, RELOAD,                                                  \
+	    "make a topic of its own for each project or session")
 
 #define CONF_ROUTE_KEYS(K)                                                    \
 	K(ROUTE, type, TEXTS, type, "", "", F_QUEUE, RELOAD,                  \

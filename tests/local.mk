@@ -41,5 +41,5 @@ EXTRA_DIST += tests/functional/returnlib.py tests/functional/test_return.py \
 	tests/functional/test_return_commands.py \
 	tests/functional/test_return_kill.py \
 	tests/functional/test_return_people.py \
-	tests/functional/test_webhook.py \
+	tests/functional/test_topics.py tests/functional/test_webhook.py \
 	tests/functional/test_dropin.py

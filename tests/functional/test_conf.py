@@ -64,6 +64,7 @@ def test_good_configurations(check):
      " url = \"http://example.org/x\"\n} }\n", 3, "https"),
     ("intake { http = \"127.0.0.1:9\" }\ntelegram { webhook {\n"
      " url = \"https://example.org:8080/x\"\n} }\n", 3, "8443"),
+    ("chat \"a\" {\n id = -5 thread = 7 topic = auto\n}\n", 1, "topic"),
     ("quiet_hours = \"25:00-26:00\"\n", 1, "quiet_hours")])
 def test_errors_have_file_line_and_key(check, text, line, message):
     code, out = check(text, TELEGRAM_BOT_TOKEN=TOKEN)

@@ -96,6 +96,9 @@ chats_create_topic(struct call *call)
 	if (c->type != CHAT_SUPERGROUP || (c->declared && !c->forum))
 		return (call_fail(call, 400,
 		    "Bad Request: the chat is not a forum"));
+	if (c->no_topics)
+		return (call_fail(call, 400,
+		    "Bad Request: not enough rights to create a topic"));
 	if (name == NULL || name->len == 0 ||
 	    !utf8_valid(name->value, name->len) ||
 	    utf8_units(name->value, name->len) > 128)

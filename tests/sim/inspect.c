@@ -449,6 +449,8 @@ ask_chat(struct ask *ask)
 			c->username = s == NULL ? NULL : xstrdup(s);
 		} else if (strcmp(key, "forum") == 0)
 			c->forum = json_object_get_boolean(v);
+		else if (strcmp(key, "no_topics") == 0)
+			c->no_topics = json_object_get_boolean(v);
 		else if (strcmp(key, "blocked") == 0)
 			c->access = json_object_get_boolean(v) ?
 			    ACCESS_BLOCKED : ACCESS_OK;

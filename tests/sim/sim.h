@@ -45,6 +45,7 @@ struct chat {
 	int64_t		 last_id;	/* message ids of a supergroup */
 	int64_t		*topics;
 	size_t		 ntopics;
+	bool		 no_topics;	/* the bot may not make any */
 	uint64_t	 received;	/* messages of the bot */
 	struct limit	 limit;
 };

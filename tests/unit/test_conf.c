@@ -404,7 +404,7 @@ test_export_has_units_in_its_names(void **state)
 	    "\"collect_ms\":1000,\"max\":200}"));
 	assert_non_null(strstr(text, "\"min_size_bytes\":4096"));
 	assert_non_null(strstr(text, "\"chats\":[{\"name\":\"a\",\"id\":-5,"
-	    "\"thread\":0}]"));
+	    "\"thread\":0,\"topic\":\"none\"}]"));
 	assert_non_null(strstr(text, "\"ttl_ms\":3600000,\"continue\":false"));
 	assert_non_null(strstr(text, "\"mode\":\"local\""));
 	json_object_put(o);
@@ -470,6 +470,9 @@ test_bad_values_of_every_type(void **state)
 		"redis { url = \"http://x\" }",
 		"watchdog { memory_soft = 200M }",
 		"chat \"x\" { id = 1 thread = -1 }",
+		"chat \"x\" { id = -1 thread = 7 topic = auto }",
+		"chat \"x\" { id = 1 topic = auto }",
+		"chat \"x\" { id = -1 topic = yes }",
 #define HOOK(url) "intake { http = 127.0.0.1:90 }\n" \
 		"telegram { webhook { url = \"" url "\" } }"
 		HOOK("http://example.org/hook"),
@@ -496,6 +499,8 @@ test_bad_values_of_every_type(void **state)
 		"monitor { listen = \"[::]:80\" }", "mode = muted",
 		"// comment\n/* and\n * more */ style = full # end",
 		"timezone = \"America/Argentina/Ushuaia\"",
+		"chat \"x\" { id = -1 topic = auto }",
+		"chat \"x\" { id = -1 topic = none thread = 7 }",
 		HOOK("https://example.org"),
 		HOOK("https://example.org/hook?a=b:9"),
 		HOOK("https://example.org:443/hook"),

@@ -18,6 +18,7 @@
 #include "common/uuid.h"
 #include "workers/queue/person.h"
 #include "workers/queue/queue.h"
+#include "workers/queue/topic.h"
 
 #define ORPHANS_AT_ONCE 256
 
@@ -354,8 +355,11 @@ accept_deliveries(const struct submission *s, const struct store_event *ev,
 
 	memset(d, 0, sizeof(*d) * (n > 0 ? n : 1));
 	for (size_t i = 0; i < n; i++) {
-		if ((c = chat_get(target[i].chat_id, target[i].thread))
-		    == NULL)
+		c = target[i].topic == BY_NONE ?
+		    chat_get(target[i].chat_id, target[i].thread) :
+		    topic_chat(target[i].chat_id, target[i].topic,
+		    s->payload);
+		if (c == NULL)
 			fatal("chat");
 		d[i].id = DELIVERY_ID(ev->seq, i);
 		d[i].chat = c->id;
@@ -433,7 +437,7 @@ accept_jobs(const struct submission *s, const struct store_event *ev,
 	for (size_t i = 0; i < n; i++) {
 		c = chat_by_id(d[i].chat);
 		q = &c->lane[d[i].lane];
-		q->open++;
+		chat_open(c, d[i].lane, 1);
 		if (q->cursor < q->last || q->loaded >= LANE_WINDOW ||
 		    (queue.memory_bytes > MEMORY_BYTES && q->loaded > 0)) {
 			if (q->last != INT64_MAX)
@@ -516,7 +520,7 @@ accept_take_back(const struct store_delivery *d, void *arg)
 	(void)arg;
 	if (d->state != DS_QUEUED || c == NULL)
 		return;
-	c->lane[d->lane].open--;
+	chat_open(c, d->lane, -1);
 	if ((j = job_find(d->id)) != NULL)
 		job_free(j);
 }

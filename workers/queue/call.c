@@ -18,6 +18,7 @@
 #include "workers/queue/person.h"
 #include "workers/queue/prompt.h"
 #include "workers/queue/queue.h"
+#include "workers/queue/topic.h"
 #include "workers/queue/verdict.h"
 
 #define BOT_LIMIT_MS 2000 /* 429s of several chats within this: all wait */
@@ -126,7 +127,7 @@ call_pack(const struct job *j, struct packer *out)
 	pack_u8(out, (uint8_t)flags);
 	pack_u32(out, (uint32_t)j->attempts);
 	pack_i64(out, moved_to(j->chat->chat_id));
-	pack_i64(out, j->chat->thread);
+	pack_i64(out, j->thread);
 	pack_i64(out, j->edit_message);
 	pack_str(out, t->html);
 	pack_str(out, call_markup(j));
@@ -141,6 +142,7 @@ call_begin(struct job *j)
 	struct peer *p = call_peer();
 
 	marking--;
+	j->thread = topic_thread(j->chat);
 	pack_reset(&out);
 	call_pack(j, &out);
 	if (p == NULL || link_send_packed(p->link, QUEUE_CALL_ASK,
@@ -202,6 +204,8 @@ call_done(struct peer *p, const struct frame *f)
 
 	if (f->id & NOTE_BIT)
 		return (note_done(p, f));
+	if (f->id & TOPIC_BIT)
+		return (topic_done(p, f));
 	unpack_init(&u, f->data, f->len);
 	o.outcome = unpack_u8(&u);
 	(void)unpack_u16(&u); /* status and code: counted by telegram */
@@ -237,8 +241,8 @@ call_apply(struct job *j, const struct outcome *o)
 
 	if (v.ambiguous || v.action == VA_UNCERTAIN)
 		metric_add(M_events_ambiguous, 1);
-	if (v.scope == VS_CHAT && until > c->pause_until_ms)
-		c->pause_until_ms = until;
+	if (v.scope == VS_CHAT && until > c->room->pause_until_ms)
+		c->room->pause_until_ms = until;
 	if (v.scope == VS_BOT && until > queue.bot_pause_until_ms)
 		queue.bot_pause_until_ms = until;
 	if (o->outcome == CO_RATE_LIMITED)
@@ -266,6 +270,10 @@ call_apply(struct job *j, const struct outcome *o)
 	case VA_DEAD:
 		if (j->closing) { /* the event itself has arrived */
 			call_parts_done(j);
+			break;
+		}
+		if (topic_refused(c, j->thread, o->description)) {
+			call_again(j, &v);
 			break;
 		}
 		log_warnx("event %s: Telegram refuses it for chat %lld: %s",
@@ -298,10 +306,10 @@ call_limited(struct chat *c, int64_t until)
 	int64_t now = clock_mono_ms();
 	struct chat *o;
 
-	c->limited_at_ms = now;
+	c->room->limited_at_ms = now;
 	for (o = chat_first(); o != NULL; o = chat_next(o)) {
-		if (o == c || o->limited_at_ms == 0 ||
-		    now - o->limited_at_ms > BOT_LIMIT_MS)
+		if (o->room == c->room || o->room->limited_at_ms == 0 ||
+		    now - o->room->limited_at_ms > BOT_LIMIT_MS)
 			continue;
 		if (until > queue.bot_pause_until_ms)
 			queue.bot_pause_until_ms = until;
@@ -459,6 +467,7 @@ call_lost(struct peer *p, const uint64_t *job, size_t n)
 	} l = { p, job, n };
 
 	job_iterate(call_lost_job, &l);
+	topic_lost(p, job, n);
 }
 
 /* On start: an earlier queue left these in "sending". */
@@ -517,6 +526,7 @@ call_clear_up(struct job *j, void *arg)
 		leader = job_find(leader_id);
 		j->called = r->peer;
 		j->called_us = clock_mono_us();
+		j->thread = topic_thread(j->chat);
 		j->stage = JOB_CALLING;
 		j->edit_message = 0;
 		if (leader == NULL || leader == j) {
@@ -565,6 +575,7 @@ call_report(struct peer *p, const struct frame *f)
 	r.id = id;
 	r.n = n;
 	job_iterate(call_clear_up, &r);
+	topic_report(p, r.survivor, id, n);
 	free(id);
 	sched_wake_all();
 	return (LINK_DONE);

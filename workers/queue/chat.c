@@ -22,6 +22,7 @@ LIST_HEAD(evm_bucket, evm);
 LIST_HEAD(job_bucket, job);
 
 static LIST_HEAD(, chat) chats = LIST_HEAD_INITIALIZER(chats);
+static LIST_HEAD(, room) rooms = LIST_HEAD_INITIALIZER(rooms);
 static struct evm_bucket evms[HASH_SIZE];
 static struct job_bucket jobs[HASH_SIZE];
 static int32_t last_chat;
@@ -29,6 +30,7 @@ static int64_t open_deliveries; /* on start */
 
 static void chat_loaded(const struct store_chat *, void *);
 static struct chat *chat_new(int32_t, int64_t, int64_t);
+static struct room *room_get(int64_t);
 static struct chat *chat_find(int64_t, int64_t);
 static int64_t chat_open_events(const struct store_totals *);
 static void chat_counted(int32_t, int, int64_t, void *);
@@ -87,7 +89,7 @@ chat_counted(int32_t id, int lane, int64_t n, void *arg)
 	(void)arg;
 	if (c == NULL || lane < 0 || lane >= NLANES)
 		return;
-	c->lane[lane].open = n;
+	chat_open(c, lane, n);
 	c->lane[lane].last = INT64_MAX; /* behind until loading says not */
 	open_deliveries += n;
 }
@@ -104,8 +106,7 @@ chat_new(int32_t id, int64_t chat_id, int64_t thread)
 	c->thread = thread;
 	for (int i = 0; i < NLANES; i++)
 		TAILQ_INIT(&c->lane[i].jobs);
-	if (rate_init_chat(&c->budget, &queue.rate, chat_is_group(c)) == -1)
-		fatal("chat");
+	c->room = room_get(chat_id);
 	LIST_INSERT_HEAD(&chats, c, all);
 	if (id > last_chat)
 		last_chat = id;
@@ -113,10 +114,35 @@ chat_new(int32_t id, int64_t chat_id, int64_t thread)
 }
 
 /* Users have positive ids, groups and channels negative ones (Bot API). */
-bool
-chat_is_group(const struct chat *c)
+static void
+room_limit(struct room *r)
 {
-	return (c->chat_id < 0);
+	if (rate_init_chat(&r->budget, &queue.rate, r->chat_id < 0) == -1)
+		fatal("chat");
+}
+
+static struct room *
+room_get(int64_t chat_id)
+{
+	struct room *r;
+
+	LIST_FOREACH(r, &rooms, all)
+		if (r->chat_id == chat_id)
+			return (r);
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		fatal("chat");
+	r->chat_id = chat_id;
+	room_limit(r);
+	LIST_INSERT_HEAD(&rooms, r, all);
+	return (r);
+}
+
+void
+chat_open(struct chat *c, int lane, int64_t n)
+{
+	c->lane[lane].open += n;
+	if (lane == LANE_BULK)
+		c->room->bulk += n;
 }
 
 static struct chat *
@@ -213,6 +239,9 @@ chat_migrate(struct chat *c, int64_t new_id)
 		    chat_find(new_id, o->thread) != NULL)
 			continue;
 		o->chat_id = new_id;
+		o->room->bulk -= o->lane[LANE_BULK].open;
+		o->room = room_get(new_id);
+		o->room->bulk += o->lane[LANE_BULK].open;
 		chat_save(o, NULL);
 	}
 }
@@ -241,13 +270,11 @@ chat_resume(struct chat *c)
 void
 chat_reconfigure(void)
 {
-	struct chat *c;
+	struct room *r;
 
-	LIST_FOREACH(c, &chats, all) {
-		rate_free(&c->budget);
-		if (rate_init_chat(&c->budget, &queue.rate, chat_is_group(c))
-		    == -1)
-			fatal("chat");
+	LIST_FOREACH(r, &rooms, all) {
+		rate_free(&r->budget);
+		room_limit(r);
 	}
 }
 

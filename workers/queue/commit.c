@@ -15,6 +15,7 @@
 #include "common/metrics.h"
 #include "workers/queue/queue.h"
 #include "workers/queue/response.h"
+#include "workers/queue/topic.h"
 #include "workers/queue/update.h"
 
 #define RETRY_MS 1000 /* a store that failed is tried again so often */
@@ -135,6 +136,7 @@ commit_run(evutil_socket_t fd, short what, void *arg)
 	}
 	metric_add(M_store_commits, 1);
 	accept_measure();
+	topic_committed();
 	accept_committed(true);
 	final_gauges(); /* who is answered may ask for the status at once */
 	link_flush_all(); /* producers wait for these answers */

@@ -200,7 +200,7 @@ final_done(struct job *j)
 {
 	struct chat *c = j->chat;
 
-	c->lane[j->lane].open--;
+	chat_open(c, j->lane, -1);
 	query_delivery_ended(j);
 	if (j->ev->kind == EK_APPROVAL)
 		prompt_copy_ended(j);

@@ -22,7 +22,9 @@ cctg_queue_SOURCES = workers/queue/accept.c workers/queue/acted.c \
 	workers/queue/update.c workers/queue/update.h \
 	workers/queue/queue.h workers/queue/rate.c workers/queue/rate.h \
 	workers/queue/route.c workers/queue/route.h workers/queue/sched.c workers/queue/silence.c \
-	workers/queue/stage.c workers/queue/twin.c workers/queue/verdict.c workers/queue/verdict.h
+	workers/queue/stage.c workers/queue/topic.c workers/queue/topic.h \
+	workers/queue/topic_rule.c workers/queue/topic_rule.h \
+	workers/queue/twin.c workers/queue/verdict.c workers/queue/verdict.h
 cctg_queue_LDADD = workers/queue/libstore.a $(PAYLOAD_LIBS) \
 	$(WORKER_LIBS) $(SQLITE_LIBS)
 
@@ -67,16 +69,20 @@ check_PROGRAMS += tests/unit/test_acted tests/unit/test_dedup \
 	tests/unit/test_moved \
 	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
 	tests/unit/test_role tests/unit/test_route tests/unit/test_skew \
-	tests/unit/test_verdict
+	tests/unit/test_topic_rule tests/unit/test_verdict
 TESTS += tests/unit/test_acted tests/unit/test_dedup tests/unit/test_moved \
 	tests/unit/test_pairing tests/unit/test_press tests/unit/test_rate \
 	tests/unit/test_role tests/unit/test_route tests/unit/test_skew \
-	tests/unit/test_verdict
+	tests/unit/test_topic_rule tests/unit/test_verdict
 queue_test_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 queue_test_libs = common/libcommon.a $(CMOCKA_LIBS) $(JSON_LIBS) $(BSD_LIBS)
 tests_unit_test_acted_SOURCES = tests/unit/test_acted.c workers/queue/acted.c
 tests_unit_test_acted_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_acted_LDADD = $(queue_test_libs)
+tests_unit_test_topic_rule_SOURCES = tests/unit/test_topic_rule.c \
+	workers/queue/topic_rule.c
+tests_unit_test_topic_rule_CPPFLAGS = $(queue_test_cppflags)
+tests_unit_test_topic_rule_LDADD = $(queue_test_libs)
 tests_unit_test_dedup_SOURCES = tests/unit/test_dedup.c workers/queue/dedup.c
 tests_unit_test_dedup_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_dedup_LDADD = $(queue_test_libs)
@@ -102,7 +108,8 @@ tests_unit_test_role_LDADD = $(queue_test_libs)
 tests_unit_test_rate_SOURCES = tests/unit/test_rate.c workers/queue/rate.c
 tests_unit_test_rate_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_rate_LDADD = $(queue_test_libs)
-tests_unit_test_route_SOURCES = tests/unit/test_route.c workers/queue/route.c
+tests_unit_test_route_SOURCES = tests/unit/test_route.c \
+	workers/queue/route.c workers/queue/topic_rule.c
 tests_unit_test_route_CPPFLAGS = $(queue_test_cppflags)
 tests_unit_test_route_LDADD = $(queue_test_libs)
 tests_unit_test_verdict_SOURCES = tests/unit/test_verdict.c workers/queue/verdict.c

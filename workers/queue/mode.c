@@ -242,6 +242,8 @@ mode_clock_set(int64_t by_ms)
 static void
 mode_summary_row(const struct store_row *r, void *arg)
 {
+	/* Topics of ours are told in General, all together. */
+	int64_t thread = r->chat.thread < 0 ? 0 : r->chat.thread;
 	struct summary *s = arg;
 	size_t i;
 
@@ -255,14 +257,14 @@ mode_summary_row(const struct store_row *r, void *arg)
 		return;
 	for (i = 0; i < s->nchats; i++)
 		if (s->chat[i].chat_id == r->chat.chat_id &&
-		    s->chat[i].thread == r->chat.thread)
+		    s->chat[i].thread == thread)
 			break;
 	if (i == SUMMARY_CHATS)
 		return;
 	if (i == s->nchats) {
 		s->nchats++;
 		s->chat[i].chat_id = r->chat.chat_id;
-		s->chat[i].thread = r->chat.thread;
+		s->chat[i].thread = thread;
 	}
 	if (s->chat[i].n++ < SUMMARY_TITLES) {
 		struct packer *p = &s->chat[i].text;

@@ -18,6 +18,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "workers/queue/query.h"
+#include "workers/queue/topic.h"
 
 #define LIST_LIMIT 100
 #define HISTORY_LIMIT 50
@@ -455,9 +456,13 @@ query_chats(struct query *q)
 		known = known || id == c->chat_id;
 		if (resume && c->suspended && (id == 0 || id == c->chat_id))
 			chat_resume(c);
+		if (resume && (id == 0 || id == c->chat_id))
+			topic_retry(c);
 		e = json_object_new_object();
 		query_add_i64(e, "chat", c->chat_id);
-		query_add_i64(e, "thread", c->thread);
+		query_add_i64(e, "thread", topic_thread(c));
+		if (c->topic != NULL)
+			query_add_str(e, "topic", topic_title(c));
 		json_object_object_add(e, "suspended",
 		    json_object_new_boolean(c->suspended));
 		query_add_i64(e, "waiting", c->lane[0].open + c->lane[1].open +

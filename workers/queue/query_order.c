@@ -26,7 +26,7 @@ retry_delivery(int64_t id)
 		if (!j->in_lane)
 			return (0);
 		j->not_before_ms = 0;
-		j->chat->pause_until_ms = 0;
+		j->chat->room->pause_until_ms = 0;
 		sched_wake(j->chat);
 		return (1);
 	}
@@ -40,7 +40,7 @@ retry_delivery(int64_t id)
 	j = job_new(id, c, d.lane, ev);
 	j->flags = d.flags & ~DF_AMBIGUOUS;
 	j->attempts = d.attempts;
-	c->lane[d.lane].open++;
+	chat_open(c, d.lane, 1);
 	ev->expires_ms = 0;
 	job_save(j, DS_QUEUED);
 	job_insert(j);
@@ -192,7 +192,7 @@ queue_flush(struct query *q)
 
 	job_iterate(flush_job, &n);
 	for (struct chat *c = chat_first(); c != NULL; c = chat_next(c))
-		c->pause_until_ms = 0;
+		c->room->pause_until_ms = 0;
 	queue.bot_pause_until_ms = 0;
 	sched_wake_all();
 	query_add_i64(o, "n", n);

@@ -23,6 +23,7 @@
 #include "workers/queue/prompt.h"
 #include "workers/queue/queue.h"
 #include "workers/queue/response.h"
+#include "workers/queue/topic.h"
 #include "workers/queue/update.h"
 
 struct queue queue = { .ttl_ms = 7 * 86400000LL, .quiet_from = -1,
@@ -162,6 +163,7 @@ queue_start(void)
 		log_errx("store: %s", store_error(queue.store));
 		return (-1);
 	}
+	topic_load();
 	call_recover();
 	person_load();
 	silence_load();
@@ -183,6 +185,7 @@ queue_peer_up(struct peer *p)
 	if (p->class == PC_TELEGRAM)
 		update_telegram_up(p);
 	note_pump();
+	topic_pump();
 	response_pump();
 	sched_wake_all();
 }
@@ -236,7 +239,8 @@ queue_writable(struct peer *p)
 		return;
 	if (p->class == PC_TELEGRAM) {
 		note_pump();
-			sched_wake_all();
+		topic_pump();
+		sched_wake_all();
 	} else if (p->class == PC_INTAKE)
 		response_pump();
 	else

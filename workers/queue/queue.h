@@ -6,6 +6,7 @@
  *	alert.c	   events of our own: workers that crash, a damaged store
  *	commit.c   group commit, and what may happen only after it
  *	chat.c	   chats, their lanes, loading from the store
+ *	topic.c	   topics of forums that are made for projects and sessions
  *	sched.c	   which job goes next, and when to look again
  *	stage.c	   asking the pools: analysis, rendering
  *	call.c	   asking Telegram, and what follows from the outcome
@@ -124,6 +125,7 @@ struct job {
 	/* calling */
 	struct peer *called;
 	int64_t called_us;
+	int64_t thread; /* where it was sent to; 0: none */
 	bool is_edit, closing;
 	bool updating; /* counted in chat->updating */
 	int64_t edit_message;
@@ -145,14 +147,25 @@ struct lane_queue {
 	int64_t last;	      /* the last id that exists: behind if > cursor */
 };
 
-struct chat {
-	int32_t id;
-	int64_t chat_id, thread;
-	bool suspended;
+/* What the topics of one chat share, since Telegram's limits are the chat's. */
+struct room {
+	int64_t chat_id;
 	struct rate_budget budget;
-	struct lane_queue lane[NLANES];
 	int64_t pause_until_ms; /* monotonic */
 	int64_t limited_at_ms;	/* last 429, monotonic */
+	int64_t bulk;		/* open deliveries in all bulk lanes */
+	LIST_ENTRY(room) all;
+};
+
+struct topic;
+
+struct chat {
+	int32_t id;
+	int64_t chat_id, thread; /* thread < 0: that of topic, see topic.h */
+	bool suspended;
+	struct room *room;
+	struct topic *topic; /* NULL: none of ours */
+	struct lane_queue lane[NLANES];
 	int inflight;		/* marked or called */
 	int updating;		/* changes of progress messages under way */
 	int64_t collecting_ms;	/* a digest has been waiting since; 0: none */
@@ -241,7 +254,8 @@ void chat_suspend(struct chat *, const char *reason);
 void chat_resume(struct chat *);
 void chat_reconfigure(void); /* new rates */
 void chat_refill(struct chat *, int lane);
-bool chat_is_group(const struct chat *);
+/* So many deliveries more are open in a lane. */
+void chat_open(struct chat *, int lane, int64_t n);
 
 /* Events and jobs in memory (chat.c). */
 struct evm *evm_find(int64_t seq);

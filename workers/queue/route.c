@@ -14,6 +14,7 @@
 struct route_chat {
 	char *name;
 	int64_t id, thread;
+	enum topic_by topic;
 };
 
 struct route {
@@ -42,8 +43,8 @@ static int route_load_users(struct route_table *, struct json_object *);
 static int route_load_strings(struct json_object *, char ***, size_t *);
 static void route_free_strings(char **, size_t);
 static bool route_matches(char *const *, size_t, const char *);
-static size_t route_add(struct route_target *, size_t, int64_t, int64_t, bool,
-    bool);
+static size_t route_add(struct route_target *, size_t,
+    const struct route_chat *, bool, bool);
 static const struct route_chat *route_find_chat(const struct route_table *,
     const char *);
 
@@ -89,6 +90,7 @@ route_load_chats(struct route_table *t, struct json_object *list)
 			return (-1);
 		c->id = json_i64(o, "id", 0);
 		c->thread = json_i64(o, "thread", 0);
+		c->topic = topic_by_name(json_str(o, "topic", "none"));
 		t->nchats++;
 	}
 	return (0);
@@ -207,11 +209,12 @@ route_matches(char *const *pattern, size_t n, const char *text)
 
 /* Add a chat unless it is there; loud wins over silent. */
 static size_t
-route_add(struct route_target *out, size_t n, int64_t chat_id, int64_t thread,
+route_add(struct route_target *out, size_t n, const struct route_chat *c,
     bool silent, bool nodigest)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (out[i].chat_id != chat_id || out[i].thread != thread)
+		if (out[i].chat_id != c->id || out[i].thread != c->thread ||
+		    out[i].topic != c->topic)
 			continue;
 		out[i].silent = out[i].silent && silent;
 		out[i].nodigest = out[i].nodigest || nodigest;
@@ -219,7 +222,8 @@ route_add(struct route_target *out, size_t n, int64_t chat_id, int64_t thread,
 	}
 	if (n == STORE_FANOUT)
 		return (n);
-	out[n] = (struct route_target){ chat_id, thread, silent, nodigest };
+	out[n] = (struct route_target){ c->id, c->thread, c->topic, silent,
+	    nodigest };
 	return (n + 1);
 }
 
@@ -229,9 +233,11 @@ route_add_people(const struct route_table *t, struct route_target *out,
     size_t n, bool silent, bool nodigest)
 {
 	for (size_t i = 0; i < t->nusers; i++)
-		n = route_add(out, n, t->user[i], 0, silent, nodigest);
+		n = route_add(out, n, &(struct route_chat){
+		    .id = t->user[i] }, silent, nodigest);
 	for (size_t i = 0; i < t->nguests; i++)
-		n = route_add(out, n, t->guest[i], 0, silent, nodigest);
+		n = route_add(out, n, &(struct route_chat){
+		    .id = t->guest[i] }, silent, nodigest);
 	return (n);
 }
 
@@ -266,12 +272,9 @@ route_resolve(const struct route_table *t, const char *type,
 		matched = true;
 		if (r->ttl_ms > 0)
 			*ttl_ms = r->ttl_ms;
-		for (size_t j = 0; j < r->nchats; j++) {
-			const struct route_chat *c = &t->chat[r->chat[j]];
-
-			n = route_add(out, n, c->id, c->thread, r->silent,
+		for (size_t j = 0; j < r->nchats; j++)
+			n = route_add(out, n, &t->chat[r->chat[j]], r->silent,
 			    !r->digest);
-		}
 		/* A route without chats says how, not where. */
 		if (r->nchats == 0)
 			n = route_add_people(t, out, n, r->silent,
@@ -302,7 +305,7 @@ route_named(const struct route_table *t, const char *to,
 	char *end;
 
 	if ((c = route_find_chat(t, to)) != NULL)
-		return (route_add(out, 0, c->id, c->thread, false, false));
+		return (route_add(out, 0, c, false, false));
 	errno = 0;
 	id = strtoll(to, &end, 10);
 	if (end == to || errno != 0 || id == 0)
@@ -315,5 +318,6 @@ route_named(const struct route_table *t, const char *to,
 	}
 	if (*end != '\0')
 		return (0);
-	return (route_add(out, 0, id, thread, false, false));
+	return (route_add(out, 0, &(struct route_chat){ .id = id,
+	    .thread = thread }, false, false));
 }

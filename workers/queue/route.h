@@ -9,11 +9,13 @@
 #include <stdint.h>
 
 #include "workers/queue/store.h"
+#include "workers/queue/topic_rule.h"
 
 struct json_object;
 
 struct route_target {
 	int64_t chat_id, thread;
+	enum topic_by topic; /* not BY_NONE: a topic is made, thread is 0 */
 	bool silent, nodigest;
 };
 

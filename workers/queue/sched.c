@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "workers/queue/queue.h"
+#include "workers/queue/topic.h"
 
 #define TURN_JOBS 64	 /* jobs of a chat in one turn, then the next chat */
 #define UNLIMITED_INFLIGHT 32 /* calls of a chat without a rate limit */
@@ -177,19 +178,20 @@ sched_chat(struct chat *c, int64_t now)
 		sched_bury(c);
 		return (NEVER);
 	}
-	pause = c->pause_until_ms > queue.bot_pause_until_ms ?
-	    c->pause_until_ms : queue.bot_pause_until_ms;
+	pause = c->room->pause_until_ms > queue.bot_pause_until_ms ?
+	    c->room->pause_until_ms : queue.bot_pause_until_ms;
 	for (int i = 0; i < TURN_JOBS; i++) {
-		if (c->inflight >= (c->budget.limited ? 1 : UNLIMITED_INFLIGHT))
+		if (c->inflight >= (c->room->budget.limited ? 1 :
+		    UNLIMITED_INFLIGHT))
 			return (NEVER); /* the outcome wakes us */
 		/* Only the critical one may use the place kept for it. */
-		critical = rate_wait(&c->budget, now, false) > 0 ||
+		critical = rate_wait(&c->room->budget, now, false) > 0 ||
 		    rate_wait(&queue.bot, now, false) > 0;
 		j = sched_pick(c, critical);
 		if (j == NULL && critical) {
 			if (sched_pick(c, false) == NULL)
 				return (NEVER);
-			at = now + rate_wait(&c->budget, now, false);
+			at = now + rate_wait(&c->room->budget, now, false);
 			if (at < now + rate_wait(&queue.bot, now, false))
 				at = now + rate_wait(&queue.bot, now, false);
 			return (pause > at ? pause : at);
@@ -314,7 +316,7 @@ sched_supersede(struct chat *c, struct job *j)
 static int64_t
 sched_start(struct chat *c, struct job *j, int64_t now)
 {
-	int64_t wall = clock_wall_ms();
+	int64_t wall = clock_wall_ms(), at;
 
 	if (j->ev->expires_ms != 0 && j->ev->expires_ms <= wall) {
 		if (j->nmembers > 0)
@@ -333,9 +335,11 @@ sched_start(struct chat *c, struct job *j, int64_t now)
 			return (NEVER); /* stage_pump() wakes us */
 		return (NEVER);
 	}
+	if ((at = topic_wait(c, j->ev, now)) > now)
+		return (at);
 	if (!call_possible())
 		return (NEVER); /* wired or credit: wakes all */
-	rate_take(&c->budget, now);
+	rate_take(&c->room->budget, now);
 	rate_take(&queue.bot, now);
 	job_remove(j);
 	c->inflight++;
@@ -350,7 +354,7 @@ sched_start(struct chat *c, struct job *j, int64_t now)
 static void
 sched_render_ahead(struct chat *c)
 {
-	int n = c->budget.limited ? 1 : AHEAD_JOBS;
+	int n = c->room->budget.limited ? 1 : AHEAD_JOBS;
 	struct job *j;
 	bool silent;
 
@@ -375,8 +379,8 @@ sched_render_ahead(struct chat *c)
 bool
 sched_backlogged(const struct chat *c)
 {
-	int64_t interval = rate_interval_ms(&c->budget);
+	int64_t interval = rate_interval_ms(&c->room->budget);
 
 	return (interval > 0 &&
-	    c->lane[LANE_BULK].open * interval > queue.digest_after_ms);
+	    c->room->bulk * interval > queue.digest_after_ms);
 }

@@ -20,6 +20,7 @@
 #include "workers/queue/note.h"
 #include "workers/queue/person.h"
 #include "workers/queue/response.h"
+#include "workers/queue/topic.h"
 #include "workers/queue/update.h"
 
 #define META_OFFSET "update.offset" /* "OFFSET MS": and when it came */
@@ -399,8 +400,11 @@ update_message(struct json_object *o)
 	c.by.message_id = json_i64(o, "message_id", 0);
 	c.chat_id = json_i64(o, "chat.id", 0);
 	c.reply_to = json_i64(o, "reply_to_message.message_id", 0);
-	if (json_flag(o, "is_topic_message", false))
+	if (json_flag(o, "is_topic_message", false)) {
 		c.thread = json_i64(o, "message_thread_id", 0);
+		topic_learn(c.chat_id, json_str(o, "reply_to_message."
+		    "forum_topic_created.name", ""), c.thread);
+	}
 	/* Every message in a topic seems to answer the one that began it. */
 	if (c.reply_to == c.thread)
 		c.reply_to = 0;

@@ -23,6 +23,7 @@ static void check_routes(struct conf_load *);
 static void check_identity(struct conf_load *);
 static void check_listeners(struct conf_load *);
 static void check_directories(struct conf_load *);
+static void check_hooks(struct conf_load *);
 
 void
 conf_check(struct conf_load *load)
@@ -37,6 +38,7 @@ conf_check(struct conf_load *load)
 	check_identity(load);
 	check_listeners(load);
 	check_directories(load);
+	check_hooks(load);
 	if (strcmp(conf->timezone, "UTC") != 0 &&
 	    access("/usr/share/zoneinfo", F_OK) == -1)
 		conf_problem_key(load, false, "timezone", "timezone: this "
@@ -237,26 +239,51 @@ check_chats(struct conf_load *load)
 	}
 }
 
+static bool
+is_chat(const struct conf *conf, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < conf->nchats; i++)
+		if (strcmp(conf->chats[i].name, name) == 0)
+			return (true);
+	return (false);
+}
+
+/* A chat's name, or its number with that of a topic perhaps. */
+static void
+check_hooks(struct conf_load *load)
+{
+	const char *to = load->conf->hooks_to;
+	size_t digits;
+
+	if (to == NULL || *to == '\0' || is_chat(load->conf, to))
+		return;
+	to += *to == '-';
+	digits = strspn(to, "0123456789");
+	to += digits;
+	if (digits > 0 && *to == ':' && to[1] != '\0')
+		to += 1 + strspn(to + 1, "0123456789");
+	if (digits == 0 || *to != '\0')
+		conf_problem_key(load, true, "hooks.to",
+		    "to: there is no chat \"%s\"", load->conf->hooks_to);
+}
+
 static void
 check_routes(struct conf_load *load)
 {
 	struct conf *conf = load->conf;
-	size_t i, k, c;
+	size_t i, k;
 
 	for (i = 0; i < conf->nroutes; i++) {
 		struct conf_route *route = &conf->routes[i];
 
-		for (k = 0; k < route->chat.n; k++) {
-			for (c = 0; c < conf->nchats; c++)
-				if (strcmp(conf->chats[c].name,
-				    route->chat.v[k]) == 0)
-					break;
-			if (c == conf->nchats)
+		for (k = 0; k < route->chat.n; k++)
+			if (!is_chat(conf, route->chat.v[k]))
 				conf_problem(load->problems, true, conf->file,
 				    route->chat_line, "route \"%s\": there is "
 				    "no chat \"%s\"", route->name,
 				    route->chat.v[k]);
-		}
 	}
 }
 

@@ -126,8 +126,11 @@ tell(struct hook *h)
 	if (failed || strcmp(h->event->type, "task_completion") == 0)
 		talk_add(json_path(event, "data"), "status", failed ?
 		    "failed" : "completed");
-	(void)offer_event(h->ctl, event, hook_to(h), h->deadline_ms, error,
-	    sizeof(error));
+	/* If there is no such chat, rather elsewhere than nowhere. */
+	if (offer_event(h->ctl, event, hook_to(h), h->deadline_ms, error,
+	    sizeof(error)) == OFFER_REFUSED && hook_to(h) != NULL)
+		(void)offer_event(h->ctl, event, NULL, h->deadline_ms, error,
+		    sizeof(error));
 	json_object_put(event);
 	free(text);
 }

@@ -130,6 +130,12 @@ question_ask(struct hook *h, const char *tool, struct question *q,
 	    (prompt.event = question_event(h, tool, q, timeout_ms)) != NULL) {
 		code = prompt_ask(where_socket(h->ctl, SOCKET_SUBMIT), &prompt,
 		    &answer, error, sizeof(error));
+		if (code == XC_NOT_FOUND && !prompt.taken &&
+		    prompt.to != NULL) {
+			prompt.to = NULL; /* there is no such chat */
+			code = prompt_ask(where_socket(h->ctl, SOCKET_SUBMIT),
+			    &prompt, &answer, error, sizeof(error));
+		}
 		*yes = code == XC_OK;
 		if (answer == NULL && !prompt.taken && code == XC_DOWN)
 			question_spool(h, prompt.event);

@@ -345,6 +345,25 @@ def test_noise_rules_are_configuration(run, queue, tmp_path):
     assert queue.events()[-1]["data"]["timeout_ms"] == 5000
 
 
+def test_a_chat_that_is_not_there(run, queue):
+    """Rather to where the routes lead than to nobody."""
+    queue.decision = {"action": "approve", "option": "Allow"}
+
+    def answer(r):
+        if r["op"] == "send" and "to" in r:
+            return {"ok": False, "error": "no such chat", "field": "to",
+                    "code": 65}
+        return queue.answer(r)
+
+    queue.daemon.answer = answer
+    run("hook", "claude", "--to", "nowhere", stdin=payload("Stop"))
+    out = run("hook", "claude", "--to", "nowhere",
+              stdin=payload("PermissionRequest", **CALL))
+    assert "allow" in out.stdout and len(queue.open) == 1
+    assert ["to" in r for r in queue.daemon.requests
+            if r["op"] == "send"] == [True, False] * 2
+
+
 CHOICE = {"tool_name": "AskUserQuestion", "tool_input": {"questions": [
     {"question": "Which database?", "header": "Database",
      "multiSelect": False, "options": [

@@ -218,7 +218,8 @@ test_all_errors_are_named_each_on_its_own_line(void **state)
 	    "compression { min_size = 4X }\n"			/* 22 */
 	    "telegram { allowed_users = {\n"			/* 23 */
 	    "\t1,\n"						/* 24 */
-	    "\tme } }\n"));					/* 25 */
+	    "\tme } }\n"					/* 25 */
+	    "hooks { to = \"dev\" }\n"));			/* 26 */
 	assert_problem(2, "unknown key \"modee\"");
 	assert_problem(3, "style: \"loud\"");
 	assert_problem(5, "http would show the token");
@@ -236,7 +237,33 @@ test_all_errors_are_named_each_on_its_own_line(void **state)
 	assert_problem(21, "state_dir");
 	assert_problem(22, "min_size");
 	assert_problem(25, "allowed_users");
-	assert_int_equal(problems.nerrors, 17);
+	assert_problem(26, "no chat \"dev\"");
+	assert_int_equal(problems.nerrors, 18);
+}
+
+static void
+test_the_chat_of_hooks(void **state)
+{
+	static const char *const good[] = { "", "ops", "5", "-1001234567890",
+		"-1001234567890:7" };
+	static const char *const bad[] = { "-", "op", "opss", "5:", "5:x",
+		"5x", ":5", " 5" };
+	char text[200];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		snprintf(text, sizeof(text), "chat \"ops\" { id = 1 }\n"
+		    "hooks { to = \"%s\" }\n", good[i]);
+		assert_non_null(load(text));
+		assert_string_equal(conf->hooks_to, good[i]);
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "chat \"ops\" { id = 1 }\n"
+		    "hooks { to = \"%s\" }\n", bad[i]);
+		assert_null(load(text));
+		assert_problem(2, "there is no chat");
+	}
 }
 
 static void
@@ -561,6 +588,7 @@ main(void)
 		TEST(test_token_files),
 		TEST(test_secrets_go_to_their_owners_only),
 		TEST(test_export_has_units_in_its_names),
+		TEST(test_the_chat_of_hooks),
 		TEST(test_diff_names_classes_and_restart_keys),
 		TEST(test_bad_values_of_every_type),
 		TEST(test_missing_and_unreadable_files),

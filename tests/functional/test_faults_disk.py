@@ -3,13 +3,15 @@ lost, and all goes on when it ends."""
 
 import contextlib
 import os
+import random
 import subprocess
 import time
 
 import pytest
 
 from simlib import build_dir, wait_for
-from submitlib import Client, config_for, copies, event, metrics, wait_empty
+from submitlib import (DEEP, Client, Producer, config_for, copies, event,
+                       metrics, wait_empty)
 from treelib import Tree, sanitized
 
 FAULTFS = build_dir() / "tests/functional/faultfs.so"
@@ -168,6 +170,54 @@ def test_state_directory_that_becomes_read_only(tmp_path, disk, sim):
             remount(disk, "rw")
             sim.wait_messages(1, text="waiting.", timeout=20)
             wait_for(lambda: tree.status()["state"] == "ok", 10)
+    finally:
+        assert tree.stop() == 0
+
+
+@needs_faultfs
+def test_disk_that_fails_now_and_then(tmp_path, sim):
+    """What came with a commit that failed is taken back, wherever it is: one
+    in three is a duplicate, which its analysis ends before the commit."""
+    control = tmp_path / "state" / "control"
+    tree = Tree(tmp_path, config=config_for(sim, users=(1001, 1002)), env={
+        "TELEGRAM_BOT_TOKEN": sim.token, "LD_PRELOAD": str(FAULTFS),
+        "CCTG_FAULT_CONTROL": str(control)})
+
+    def make(title, event_id):
+        n = int(event_id[2:-1])
+        if n % 3 == 0:
+            return event(f"double {n // 30}.", event_id=event_id)
+        return event(title, event_id=event_id)
+
+    producer = Producer(tree, "w", 10 ** 6, batch=60, make=make)
+    producer.start()
+    try:
+        for _ in range(30 if DEEP else 8):
+            time.sleep(random.uniform(0.02, 0.2))
+            part = tmp_path / "part"
+            part.write_text("sync EIO\n")
+            part.rename(control)
+            refused = len(producer.refused)
+            wait_for(lambda: len(producer.refused) > refused, 20)
+            control.unlink()
+            accepted = len(producer.acknowledged)
+            wait_for(lambda: len(producer.acknowledged) > accepted, 20)
+        producer.count = 0
+        producer.finish(60)
+        queue = wait_empty(tree, 60)
+        totals = sum(queue[k] for k in
+                     ("delivered", "suppressed", "dead", "uncertain"))
+        ids = producer.acknowledged
+        print(f"\n{len(ids)} acknowledged, {len(producer.refused)} refused, "
+              f"{queue['suppressed']} duplicates")
+        assert tree.worker("queue")["crashes"] == 0
+        assert totals == len(set(ids)) and queue["dead"] == 0
+        single = [i for i in ids if int(i[2:-1]) % 3 != 0]
+        assert all(copies(sim, single).values())
+        # Nothing is left in the store or in memory that would go later.
+        pid = tree.kill("queue")
+        tree.wait_replaced("queue", pid)
+        assert wait_empty(tree) == queue
     finally:
         assert tree.stop() == 0
 

@@ -425,6 +425,7 @@ evm_load(struct evm *ev)
 	if (s.expires_ms != 0 && !ev->reopened)
 		ev->expires_ms = s.expires_ms + skew_since(ev->seq);
 	evm_set_payload(ev, copy, s.payload_bytes);
+	final_known(ev, NULL);
 	return (0);
 }
 

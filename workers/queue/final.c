@@ -16,7 +16,6 @@
 
 static void final_one(struct job *, int, const char *);
 static void final_event(struct job *, int);
-static void final_known(struct evm *);
 static void final_judge(const struct store_delivery *, void *);
 
 /* What an event with several deliveries is shown as: trouble first. */
@@ -43,16 +42,23 @@ final_count_open(const struct store_delivery *d, void *arg)
 		ev->worst = d->state;
 }
 
-static void
-final_known(struct evm *ev)
+void
+final_known(struct evm *ev, const struct job *ending)
 {
+	struct job *j;
+
 	if (ev->open_left >= 0)
 		return;
 	ev->open_left = 0;
 	if (store_event_deliveries(queue.store, ev->seq, final_count_open, ev)
-	    == -1)
+	    == -1) {
 		log_errx("event %lld: %s", (long long)ev->seq,
 		    store_error(queue.store));
+		ev->open_left = 0;
+		LIST_FOREACH(j, &ev->jobs, sibling)
+			ev->open_left += j->stage != JOB_FINISHING ||
+			    j == ending;
+	}
 	if (ev->open_left < 1)
 		ev->open_left = 1; /* the one that is about to end */
 }
@@ -138,7 +144,7 @@ final_event(struct job *j, int state)
 {
 	struct evm *ev = j->ev;
 
-	final_known(ev);
+	final_known(ev, j);
 	if (final_rank(state) > final_rank(ev->worst))
 		ev->worst = state;
 	if (--ev->open_left > 0)

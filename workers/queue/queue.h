@@ -293,8 +293,8 @@ bool sched_backlogged(const struct chat *);
 /* stage.c */
 void stage_analyze(struct evm *, bool first);
 void stage_forget(struct evm *); /* it is about to be freed */
-/* What came with the last commit is on disk (or has been taken back): end
- * what the analysis said was to end. */
+/* What came with the last commit is on disk, or has been taken back: what
+ * the analysis said about it counts now, or not. */
 void stage_committed(bool ok);
 void stage_pump(void); /* there may be credit, or work, again */
 enum link_verdict stage_known(struct peer *, const struct frame *);
@@ -329,6 +329,9 @@ void digest_dissolve(struct job *); /* members back to the lane */
 void final_put(struct job *, int state, const char *reason);
 void final_done(struct job *); /* it is: commit.c tells */
 void final_reopen(struct evm *);
+/* Learn how many of its deliveries are open, while the store can be read;
+ * ending is one of them whose end was not counted yet, or NULL. */
+void final_known(struct evm *, const struct job *ending);
 /* Count n (1 or -1) events accepted, or ended in this state. */
 void final_count(int state, int n);
 void final_gauges(void);

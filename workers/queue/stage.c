@@ -22,19 +22,21 @@ static struct evm_list urgent = TAILQ_HEAD_INITIALIZER(urgent);
 static struct evm_list ordinary = TAILQ_HEAD_INITIALIZER(ordinary);
 static bool render_starved; /* jobs wait for a format worker */
 
-/* An event that ends as soon as it is on disk. */
-struct ending {
+/* What the analysis of an event says counts as soon as that is on disk. */
+struct finding {
 	int64_t seq;
-	int state;
+	uint64_t fingerprint; /* to be judged by, if it is not to end */
+	int state;	      /* to end in so, if there is a reason */
 	char *reason;
-	STAILQ_ENTRY(ending) entry;
+	STAILQ_ENTRY(finding) entry;
 };
-static STAILQ_HEAD(, ending) endings = STAILQ_HEAD_INITIALIZER(endings);
+static STAILQ_HEAD(, finding) findings = STAILQ_HEAD_INITIALIZER(findings);
 
 static struct peer *stage_member(enum process_class, enum msg_type, size_t);
 static bool stage_ask(struct evm *);
 static void stage_end_all(struct evm *, int, const char *);
-static void stage_end_later(const struct evm *, int, const char *);
+static void stage_keep(const struct evm *, uint64_t, int, const char *);
+static void stage_judge(struct evm *, uint64_t);
 static void stage_learn(struct evm *, int, int, int, uint64_t, struct span);
 static bool stage_silenced(const struct evm *, struct span, struct span);
 static void stage_poisoned(struct job *);
@@ -165,7 +167,7 @@ stage_end_all(struct evm *ev, int state, const char *reason)
 	struct job *j, *next;
 
 	if (!evm_durable(ev)) {
-		stage_end_later(ev, state, reason);
+		stage_keep(ev, 0, state, reason);
 		return;
 	}
 	ev->refs++; /* it stays while we walk over its deliveries */
@@ -175,31 +177,38 @@ stage_end_all(struct evm *ev, int state, const char *reason)
 	evm_unref(ev);
 }
 
+/* Until its commit; if that fails, it never was. */
 static void
-stage_end_later(const struct evm *ev, int state, const char *reason)
+stage_keep(const struct evm *ev, uint64_t fingerprint, int state,
+    const char *reason)
 {
-	struct ending *e;
+	struct finding *f;
 
-	if ((e = calloc(1, sizeof(*e))) == NULL ||
-	    (e->reason = strdup(reason)) == NULL)
+	if ((f = calloc(1, sizeof(*f))) == NULL ||
+	    (reason != NULL && (f->reason = strdup(reason)) == NULL))
 		fatal("event");
-	e->seq = ev->seq;
-	e->state = state;
-	STAILQ_INSERT_TAIL(&endings, e, entry);
+	f->seq = ev->seq;
+	f->fingerprint = fingerprint;
+	f->state = state;
+	STAILQ_INSERT_TAIL(&findings, f, entry);
 }
 
 void
 stage_committed(bool ok)
 {
-	struct ending *e;
+	struct finding *f;
 	struct evm *ev;
 
-	while ((e = STAILQ_FIRST(&endings)) != NULL) {
-		STAILQ_REMOVE_HEAD(&endings, entry);
-		if (ok && (ev = evm_find(e->seq)) != NULL)
-			stage_end_all(ev, e->state, e->reason);
-		free(e->reason);
-		free(e);
+	while ((f = STAILQ_FIRST(&findings)) != NULL) {
+		STAILQ_REMOVE_HEAD(&findings, entry);
+		if (ok && (ev = evm_find(f->seq)) != NULL) {
+			if (f->reason == NULL)
+				stage_judge(ev, f->fingerprint);
+			else
+				stage_end_all(ev, f->state, f->reason);
+		}
+		free(f->reason);
+		free(f);
 	}
 }
 
@@ -272,7 +281,6 @@ static void
 stage_learn(struct evm *ev, int kind, int severity, int flags,
     uint64_t fingerprint, struct span payload)
 {
-	struct job *j;
 	char *copy;
 
 	ev->stage = EV_KNOWN;
@@ -290,6 +298,18 @@ stage_learn(struct evm *ev, int kind, int severity, int flags,
 			fatal("event");
 		commit_soon();
 	}
+	if (evm_durable(ev))
+		stage_judge(ev, fingerprint);
+	else
+		stage_keep(ev, fingerprint, 0, NULL);
+}
+
+/* Is it wanted at all? */
+static void
+stage_judge(struct evm *ev, uint64_t fingerprint)
+{
+	struct job *j;
+
 	if (dedup_seen(fingerprint, ev->seq, ev->received_ms,
 	    queue.dedup_window_ms)) {
 		metric_add(M_events_duplicate, 1);

@@ -29,6 +29,7 @@ EXTRA_DIST += tests/functional/test_conf.py tests/functional/ctllib.py \
 	tests/functional/test_ctl_setup.py \
 	tests/functional/test_ctl_tree.py tests/functional/mcplib.py \
 	tests/functional/test_mcp.py tests/functional/test_mcp_sdk.py \
+	tests/functional/test_mcp_tree.py \
 	tests/functional/mcp/client.mjs tests/functional/mcp/package.json
 
 if HAVE_CMOCKA

@@ -11,6 +11,8 @@ import os
 import subprocess
 import threading
 
+import pytest
+
 from simlib import program, wait_for
 from treelib import FOREIGN
 
@@ -165,3 +167,22 @@ class Mcp:
     def wait_children(self, n, timeout=10.0):
         wait_for(lambda: len(self.children()) == n, timeout,
                  why=lambda: f"{n} children, not {self.children()}")
+
+
+@pytest.fixture
+def env(tmp_path):
+    """An environment without a daemon."""
+    return {**{k: v for k, v in os.environ.items()
+               if not k.startswith(FOREIGN)},
+            "HOME": str(tmp_path), "TMPDIR": str(tmp_path),
+            "CCTG_RUNTIME_DIR": str(tmp_path / "run"),
+            "CC_TELEGRAM_EVENTS_DIR": str(tmp_path / "events"),
+            "CC_TELEGRAM_RESPONSES_DIR": str(tmp_path / "responses")}
+
+
+@pytest.fixture
+def alone(env, tmp_path):
+    """A server without a daemon."""
+    mcp = Mcp(env=env, cwd=tmp_path)
+    yield mcp
+    assert mcp.close() == 0

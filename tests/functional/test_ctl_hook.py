@@ -3,6 +3,7 @@ whatever the daemon does."""
 
 import json
 import os
+import resource
 import socket
 import subprocess
 import time
@@ -671,3 +672,34 @@ def test_hooks_are_fast(queue, tmp_path):
         took = sorted(times)[7]
         print(f"hook_claude_{name} {took * 1e3:.2f} ms")
         assert took < 0.010, name
+
+
+def test_a_large_payload_costs_little(queue, tmp_path):
+    """A megabyte is not parsed by those that need no more than the session:
+    in processor time, which other work on the machine leaves alone."""
+    if "ASAN_OPTIONS" in os.environ:
+        pytest.skip("not a build to be measured")
+    text = "int main(void) { return (0); }\n\t\"x\"\n" * 25000
+    env = {"CCTG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path),
+           "CC_TELEGRAM_EVENTS_DIR": str(tmp_path / "events")}
+    queue.open.append("019aa0f1-0000-7000-8000-000000000000")
+
+    def spent(**members):
+        said = payload("PostToolUse", tool_name="Write", **members).encode()
+        times = []
+        for _ in range(9):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([CTL, "hook", "claude"], input=said, env=env,
+                           stdout=subprocess.DEVNULL, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            times.append(after.ru_utime + after.ru_stime -
+                         before.ru_utime - before.ru_stime)
+        return sorted(times)[4]
+
+    small = spent(tool_input={"content": "x"}, tool_response={})
+    for members in ({"tool_input": {"content": text}},
+                    {"tool_input": {}, "tool_response": {"content": text}},
+                    {"tool_input": {}, "prompt": text}):
+        more = spent(**members) - small
+        print(f"{', '.join(members)}: {more * 1e3:.2f} ms more")
+        assert more < 0.008, members

@@ -4,6 +4,7 @@ EXTRA_DIST += tests/functional/submitlib.py \
 	tests/functional/test_faults_disk.py \
 	tests/functional/test_faults_input.py \
 	tests/functional/test_faults_kill.py \
+	tests/functional/test_faults_load.py \
 	tests/functional/test_faults_order.py \
 	tests/functional/test_faults_poison.py \
 	tests/functional/test_faults_telegram.py \

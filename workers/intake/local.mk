@@ -30,8 +30,10 @@ tests_functional_intake_queue_SOURCES = tests/functional/intake-queue.c \
 	tests/functional/play.c tests/functional/play.h
 tests_functional_intake_queue_LDADD = ipc/libipc.a common/libcommon.a \
 	$(EVENT_LIBS) $(JSON_LIBS) $(BSD_LIBS)
-EXTRA_DIST += tests/functional/test_intake.py \
-	tests/functional/test_intake_responses.py
+EXTRA_DIST += tests/functional/intakelib.py tests/functional/test_intake.py \
+	tests/functional/test_intake_files.py \
+	tests/functional/test_intake_responses.py \
+	tests/functional/test_intake_submit.py
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_intake_request tests/unit/test_intake_files \

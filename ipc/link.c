@@ -56,6 +56,7 @@ struct link {
 	bool broken;	/* fails at the next read: closed() comes from there */
 	bool dead;	/* closed() is due or done */
 	bool in_dirty;
+	bool full;	/* the last read filled its room: there may be more */
 	bool reading;	/* inside link_read(): do not free */
 	bool freed;	/* freed while reading */
 	uint64_t stalls;
@@ -404,7 +405,7 @@ link_readcb(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	l->reading = true;
 	for (int i = 0; i < TURN_READS && more; i++)
-		more = link_read(l) && !l->paused;
+		more = link_read(l) && !l->paused && (l->full || l->broken);
 	/* What the peer said before it went is still in the socket. */
 	if (l->broken && !more)
 		link_fail(l, LINK_ERROR);
@@ -487,6 +488,7 @@ link_recv(struct link *l)
 	if (n == -1)
 		return (-1);
 	l->in_len += (size_t)n;
+	l->full = n == READ_BYTES;
 	if (link_take_fds(l, &msg) == -1)
 		return (-1);
 	return (n);

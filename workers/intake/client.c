@@ -312,9 +312,8 @@ client_readcb(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	c->len += (size_t)n;
-	/* No more before this is carried out. */
-	event_del(c->rd);
-	turns_want(&c->producer);
+	if (!turns_now(&c->producer))
+		event_del(c->rd); /* no more before this is carried out */
 }
 
 /* It sends no more; what it sent is carried out, and its answers go out. */
@@ -398,8 +397,10 @@ client_run(struct producer *p, unsigned int quota)
 	    offsetof(struct client, producer));
 
 	for (; quota > 0 && pending_ready(); quota--) {
-		if (stopped || c->closing || client_blocked(c))
+		if (stopped || c->closing || client_blocked(c)) {
+			event_del(c->rd);
 			return (false); /* client_flush() looks again */
+		}
 		if (client_take_line(c))
 			continue;
 		/* All lines are carried out: read on. */
@@ -409,6 +410,7 @@ client_run(struct producer *p, unsigned int quota)
 			client_mark(c);
 		return (false);
 	}
+	event_del(c->rd);
 	return (true);
 }
 

@@ -55,6 +55,8 @@ struct producer {
 };
 void turns_init(struct event_base *);
 void turns_want(struct producer *);
+/* Run it at once if no other waits for its turn; false: it has to wait. */
+bool turns_now(struct producer *);
 void turns_forget(struct producer *);
 /* The queue may take more now. */
 void turns_wake(void);

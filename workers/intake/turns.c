@@ -56,6 +56,16 @@ turns_want(struct producer *p)
 		turns_schedule();
 }
 
+bool
+turns_now(struct producer *p)
+{
+	bool now = !stopped && pending_ready() && TAILQ_EMPTY(&producers);
+
+	if (!now || p->run(p, QUOTA))
+		turns_want(p);
+	return (now);
+}
+
 void
 turns_forget(struct producer *p)
 {

@@ -147,7 +147,8 @@ struct scan {
 };
 
 static uint8_t set_of[256];
-static uint8_t trigger[2][256];	    /* bit n: tries[n]; [1]: in a word */
+static uint8_t trigger[256];	    /* bit n: tries[n] */
+static uint8_t anywhere;	    /* those that may be within a word */
 static uint8_t pattern_first[256]; /* index + 1 */
 static uint8_t label_last[256];	    /* index + 1 */
 
@@ -214,11 +215,10 @@ tables_build(void)
 		label_last[(uint8_t)labels[i].end[labels[i].len - 1]] =
 		    (uint8_t)(i + 1);
 	for (i = 0; i < nitems(tries); i++) {
-		for (c = tries[i].bytes; *c != '\0'; c++) {
-			trigger[0][(uint8_t)*c] |= (uint8_t)(1 << i);
-			if (!tries[i].starts)
-				trigger[1][(uint8_t)*c] |= (uint8_t)(1 << i);
-		}
+		if (!tries[i].starts)
+			anywhere |= (uint8_t)(1 << i);
+		for (c = tries[i].bytes; *c != '\0'; c++)
+			trigger[(uint8_t)*c] |= (uint8_t)(1 << i);
 	}
 }
 
@@ -680,14 +680,14 @@ redact_number(const char *label)
 static bool
 next_hit(struct scan *s, size_t i)
 {
-	bool inside = in_set(s, i - 1, S_WORD);
-	uint8_t c, todo;
+	uint8_t todo;
 	size_t t;
 
 	for (; i < s->len; i++) {
-		c = (uint8_t)s->p[i];
-		todo = trigger[inside][c];
-		inside = (set_of[c] & S_WORD) != 0;
+		if ((todo = trigger[(uint8_t)s->p[i]]) == 0)
+			continue;
+		if (in_set(s, i - 1, S_WORD))
+			todo &= anywhere;
 		for (t = 0; todo != 0; t++, todo >>= 1) {
 			if ((todo & 1) != 0 && tries[t].try(s, i))
 				return (true);
@@ -704,7 +704,7 @@ redact_text(struct redactor *r, const char *p, size_t len, const char *label,
 	struct buf masked = { 0 };
 	bool hit;
 
-	if (trigger[0][':'] == 0)
+	if (trigger[':'] == 0)
 		tables_build();
 	*out = NULL;
 	*outlen = 0;

@@ -138,6 +138,7 @@ struct mcp {
 	struct mcp_listens listens;
 	size_t nlistens;
 	int listen_fd; /* of inotify, or -1 */
+	bool subscribed; /* to answers, as it was done before 2026-07-28 */
 	char version[16]; /* of the handshake; "" before */
 	char *in;
 	size_t in_len, in_size;
@@ -168,6 +169,8 @@ bool mcp_listen_start(struct mcp *, struct json_object *id,
 bool mcp_listen_has(struct mcp *, struct json_object *id);
 /* Nothing more is said on it. */
 void mcp_listen_cancel(struct mcp *, struct json_object *id);
+/* The same for resources/subscribe and unsubscribe. */
+void mcp_listen_subscribe(struct mcp *, const char *uri, bool yes);
 /* listen_fd has news. */
 void mcp_listen_read(struct mcp *);
 /* The server ends: so do all subscriptions, in good order. */

@@ -1,8 +1,9 @@
 /*
- * subscriptions/listen of 2026-07-28: a request that stays open, and on which
- * the server tells what has changed.  The only thing here that changes by
- * itself is what people have answered, cctelegram://responses: files that
- * appear in a directory, which inotify(7) tells.
+ * Telling clients what has changed: subscriptions/listen of 2026-07-28, a
+ * request that stays open, and resources/subscribe before it, of which each
+ * resource has one.  The only thing here that changes by itself is what people
+ * have answered, cctelegram://responses: files that appear in a directory,
+ * which inotify(7) tells.
  *
  * Called by mcp_rpc.c for requests, and by the loop of mcp.c, which polls
  * listen_fd.
@@ -43,17 +44,20 @@ watch(struct mcp *m)
 	    IN_ONLYDIR) != -1);
 }
 
-/* Everything on a stream carries the id of the request that opened it. */
+/* Everything on a stream carries the id of the request that opened it; NULL:
+ * for the older kind. */
 static void
 tell(struct mcp *m, struct mcp_listen *l, const char *method,
     struct json_object *params)
 {
-	struct json_object *o = json_object_new_object();
-	struct json_object *meta = json_object_new_object();
+	struct json_object *o = json_object_new_object(), *meta;
 
-	json_object_object_add(meta, MCP_META "subscriptionId",
-	    json_object_get(l->id));
-	json_object_object_add(params, "_meta", meta);
+	if (l != NULL) {
+		meta = json_object_new_object();
+		json_object_object_add(meta, MCP_META "subscriptionId",
+		    json_object_get(l->id));
+		json_object_object_add(params, "_meta", meta);
+	}
 	talk_add(o, "jsonrpc", "2.0");
 	talk_add(o, "method", method);
 	json_object_object_add(o, "params", params);
@@ -138,11 +142,26 @@ mcp_listen_cancel(struct mcp *m, struct json_object *id)
 }
 
 void
+mcp_listen_subscribe(struct mcp *m, const char *uri, bool yes)
+{
+	if (strcmp(uri, RESPONSES) == 0)
+		m->subscribed = yes && watch(m);
+}
+
+static void
+updated(struct mcp *m, struct mcp_listen *l)
+{
+	struct json_object *params = json_object_new_object();
+
+	talk_add(params, "uri", RESPONSES);
+	tell(m, l, "notifications/resources/updated", params);
+}
+
+void
 mcp_listen_read(struct mcp *m)
 {
 	char buf[4096] __attribute__((aligned(8)));
 	const struct inotify_event *e;
-	struct json_object *params;
 	struct mcp_listen *l;
 	bool changed = false;
 	ssize_t n, at;
@@ -156,13 +175,13 @@ mcp_listen_read(struct mcp *m)
 			    *e->name != '.' && strcmp(e->name + len - 5,
 			    ".json") == 0);
 		}
-	TAILQ_FOREACH(l, &m->listens, entry) {
-		if (!changed || !l->responses)
-			continue;
-		params = json_object_new_object();
-		talk_add(params, "uri", RESPONSES);
-		tell(m, l, "notifications/resources/updated", params);
-	}
+	if (!changed)
+		return;
+	TAILQ_FOREACH(l, &m->listens, entry)
+		if (l->responses)
+			updated(m, l);
+	if (m->subscribed)
+		updated(m, NULL);
 }
 
 void

@@ -58,7 +58,7 @@ enum era { LEGACY = 1, MODERN = 2, BOTH = 3 };
 typedef struct json_object *method_fn(struct mcp *, struct request *);
 static method_fn do_initialize, do_ping, do_discover, do_tools_list,
     do_tools_call, do_resources_list, do_resources_read, do_templates_list,
-    do_prompts_list, do_listen;
+    do_prompts_list, do_subscribe, do_unsubscribe, do_listen;
 
 static const struct method {
 	const char *name;
@@ -76,6 +76,8 @@ static const struct method {
 	{ "resources/read", BOTH, -1, do_resources_read },
 	{ "resources/templates/list", BOTH, LIST_MS, do_templates_list },
 	{ "prompts/list", BOTH, LIST_MS, do_prompts_list },
+	{ "resources/subscribe", LEGACY, -1, do_subscribe },
+	{ "resources/unsubscribe", LEGACY, -1, do_unsubscribe },
 	{ "subscriptions/listen", MODERN, -1, do_listen },
 	{ NULL, 0, -1, NULL }
 };
@@ -245,14 +247,13 @@ fail(struct mcp *m, struct request *r, int code, const char *fmt, ...)
 /* -- methods ------------------------------------------------------------ */
 
 static struct json_object *
-capabilities(bool modern)
+capabilities(void)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *resources = json_object_new_object();
 
 	put(o, "tools", json_object_new_object());
-	if (modern)
-		put(resources, "subscribe", json_object_new_boolean(true));
+	put(resources, "subscribe", json_object_new_boolean(true));
 	put(o, "resources", resources);
 	return (o);
 }
@@ -274,7 +275,7 @@ do_initialize(struct mcp *m, struct request *r)
 	strlcpy(m->version, wanted, sizeof(m->version));
 	o = json_object_new_object();
 	talk_add(o, "protocolVersion", wanted);
-	put(o, "capabilities", capabilities(false));
+	put(o, "capabilities", capabilities());
 	put(o, "serverInfo", server_info());
 	talk_add(o, "instructions", INSTRUCTIONS);
 	return (o);
@@ -297,7 +298,7 @@ do_discover(struct mcp *m, struct request *r)
 	(void)m;
 	r->reply.modern = true; /* whatever it had with it */
 	put(o, "supportedVersions", versions(true));
-	put(o, "capabilities", capabilities(true));
+	put(o, "capabilities", capabilities());
 	put(o, "serverInfo", server_info());
 	talk_add(o, "instructions", INSTRUCTIONS);
 	return (o);
@@ -424,24 +425,59 @@ do_resources_list(struct mcp *m, struct request *r)
 	return (page(m, r, "resources", list));
 }
 
-static struct json_object *
-do_resources_read(struct mcp *m, struct request *r)
+/* The resource that is asked for, or NULL with the request done. */
+static const struct mcp_resource *
+resource_find(struct mcp *m, struct request *r)
 {
 	const char *uri = json_str(r->params, "uri", NULL);
 	const struct mcp_resource *s;
 	struct json_object *data;
 
-	if (uri == NULL)
-		return (fail(m, r, RPC_PARAMS, "uri: a string is wanted"));
+	if (uri == NULL) {
+		fail(m, r, RPC_PARAMS, "uri: a string is wanted");
+		return (NULL);
+	}
 	for (s = mcp_resources; s->uri != NULL; s++)
 		if (strcmp(s->uri, uri) == 0)
-			return (job(m, r, NULL, s, json_object_new_object()));
+			return (s);
 	data = json_object_new_object();
 	talk_add(data, "uri", uri);
 	r->done = true;
 	mcp_rpc_error(m, &r->reply, r->reply.modern ? RPC_PARAMS :
 	    MCP_NO_RESOURCE, data, "Resource not found: %.200s", uri);
 	return (NULL);
+}
+
+static struct json_object *
+do_resources_read(struct mcp *m, struct request *r)
+{
+	const struct mcp_resource *s = resource_find(m, r);
+
+	return (s == NULL ? NULL : job(m, r, NULL, s,
+	    json_object_new_object()));
+}
+
+static struct json_object *
+subscribe(struct mcp *m, struct request *r, bool yes)
+{
+	const struct mcp_resource *s = resource_find(m, r);
+
+	if (s == NULL)
+		return (NULL);
+	mcp_listen_subscribe(m, s->uri, yes);
+	return (json_object_new_object());
+}
+
+static struct json_object *
+do_subscribe(struct mcp *m, struct request *r)
+{
+	return (subscribe(m, r, true));
+}
+
+static struct json_object *
+do_unsubscribe(struct mcp *m, struct request *r)
+{
+	return (subscribe(m, r, false));
 }
 
 static struct json_object *

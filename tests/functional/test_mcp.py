@@ -354,7 +354,6 @@ def test_listen(alone, tmp_path):
     """A stream that tells of new answers, and nothing that was not asked."""
     found = alone.result("server/discover")["capabilities"]
     assert found["resources"] == {"subscribe": True}
-    assert alone.initialize()["capabilities"]["resources"] == {}
     directory = tmp_path / "responses"
     wanted = {"resourceSubscriptions": [RESPONSES, "file:///x", 5],
               "toolsListChanged": True, "unknown": []}
@@ -388,6 +387,30 @@ def test_listen(alone, tmp_path):
     for id, result in ends.items():
         assert result["resultType"] == "complete"
         assert result["_meta"][META + "subscriptionId"] == id
+
+
+def test_subscribe(alone, tmp_path):
+    """The same for clients before 2026-07-28."""
+    directory = tmp_path / "responses"
+    directory.mkdir()
+    found = alone.initialize()["capabilities"]
+    assert found["resources"] == {"subscribe": True}
+    for uri in (RESPONSES, "cctelegram://event-types"):
+        assert alone.result("resources/subscribe", {"uri": uri}) == {}
+    response(directory, "1.json", timestamp="2026-11-21T05:00:00Z")
+    told = alone.find(lambda m: "method" in m)
+    assert told == {**RPC, "method": "notifications/resources/updated",
+                    "params": {"uri": RESPONSES}}
+    assert alone.result("resources/unsubscribe", {"uri": RESPONSES}) == {}
+    response(directory, "2.json", timestamp="2026-11-21T05:00:00Z")
+    assert alone.result("ping") == {} and not alone.lines
+    for method in ("resources/subscribe", "resources/unsubscribe"):
+        assert alone.request(method, {"uri": "x:y"})["error"]["code"] == \
+            -32002
+        assert alone.request(method, {})["error"]["code"] == -32602
+        assert alone.request(method, {
+            "uri": RESPONSES, "_meta": MODERN_META})["error"]["code"] == \
+            -32601
 
 
 def test_listen_is_of_the_new_era_and_has_limits(alone):

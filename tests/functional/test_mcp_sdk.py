@@ -252,3 +252,28 @@ def test_concurrent_calls_progress_and_abort(sdk, sim):
     answered(sim, "First?", "Approve")
     assert text_of(sdk.answer(first)["result"])[0]["action"] == "approve"
     assert sdk.do("faults") == []
+
+
+def test_changes_are_told(sdk, sim):
+    """When people answer, by what the client has for that in its era."""
+    uri = "cctelegram://responses"
+    sdk.do("connect")
+    sdk.do("updates")
+    if sdk.version == MODERN:
+        listen = sdk.start("listen", {
+            "resourceSubscriptions": [uri, "x:y"], "toolsListChanged": True})
+        assert sdk.answer(listen)["result"] == {
+            "resourceSubscriptions": [uri]}
+    else:
+        sdk.do("subscribe", {"uri": uri})
+    sdk.call("send_approval_request", title="Tell me?", description="Well?")
+    answered(sim, "Tell me?", "Approve")
+    assert sdk.find(lambda m: "updated" in m)["updated"] == uri
+    assert sdk.call("process_pending_responses")["summary"][
+        "pending_approvals"] == 1
+    if sdk.version == MODERN:
+        sdk.do("unlisten", {"of": listen})
+        assert sdk.find(lambda m: "ended" in m)["ended"] == "local"
+    else:
+        sdk.do("unsubscribe", {"uri": uri})
+    assert sdk.do("faults") == []

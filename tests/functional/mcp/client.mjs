@@ -26,6 +26,7 @@ const client = new Client({ name: 'cctg-tests', version: '1' }, options);
 const faults = [];
 client.onerror = (error) => faults.push(String(error));
 const aborts = new Map();
+const listening = new Map();
 
 function say(o) {
   process.stdout.write(JSON.stringify(o) + '\n');
@@ -60,6 +61,26 @@ const orders = {
   callTool: (o, id, order) => kind === 'sdk'
     ? client.callTool(o, undefined, requestOptions(id, order))
     : client.callTool(o, requestOptions(id, order)),
+  subscribe: (o) => client.subscribeResource(o),
+  unsubscribe: (o) => client.unsubscribeResource(o),
+  // Each change is told as {"updated": uri}; the end as {"ended": how}.
+  updates: async () => {
+    const told = (notice) => say({ updated: notice.params.uri });
+    if (kind !== 'sdk') {
+      client.setNotificationHandler('notifications/resources/updated', told);
+      return;
+    }
+    const { ResourceUpdatedNotificationSchema } = await import(
+      '@modelcontextprotocol/sdk/types.js');
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, told);
+  },
+  listen: async (o, id) => {
+    const stream = await client.listen(o);
+    listening.set(id, stream);
+    stream.closed.then((how) => say({ ended: how, of: id }));
+    return stream.honoredFilter;
+  },
+  unlisten: (o) => listening.get(o.of).close(),
   abort: (o) => aborts.get(o.of).abort('enough'),
   faults: async () => faults,
   close: () => client.close(),

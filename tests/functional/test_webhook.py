@@ -250,6 +250,21 @@ def test_answered_only_when_it_is_on_disk(hooked, sim, hook):
     wait_texts(hooked, ["patience"])
 
 
+def test_a_queue_that_never_heard_of_it_is_not_the_end(hooked, hook):
+    """Its successor hears of it, while whoever posted waits."""
+    secret = secret_of(hooked)
+    pid = hooked.kill("queue", signal.SIGSTOP)
+    codes = []
+    thread = threading.Thread(target=lambda: codes.append(
+        hook.post(hook.say("told again"), secret)))
+    thread.start()
+    thread.join(0.5)
+    os.kill(pid, signal.SIGKILL)
+    thread.join(30)
+    assert codes == [200]
+    wait_texts(hooked, ["told again"])
+
+
 def test_back_to_polling_and_to_the_webhook_again(hooked, sim, hook):
     for turn in range(2):
         hooked.write_config(hook.config(sim, webhook=False))

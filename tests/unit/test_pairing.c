@@ -19,13 +19,15 @@
 static struct pairing p;
 static int64_t now;
 static int gone; /* codes */
+static int64_t kept_ms; /* of the code that was said last */
 static struct pairing_sender kept; /* what was said last */
 
 static void
-code_gone(const char *code)
+code_changed(const char *code, int64_t expires_ms)
 {
 	assert_int_equal(strlen(code), 8);
-	gone++;
+	kept_ms = expires_ms;
+	gone += expires_ms == 0;
 }
 
 static void
@@ -45,7 +47,7 @@ setup(void **state)
 		free(c);
 	}
 	memset(&p, 0, sizeof(p));
-	p.code_gone = code_gone;
+	p.code_changed = code_changed;
 	p.sender_changed = sender_changed;
 	memset(&kept, 0, sizeof(kept));
 	gone = 0;
@@ -203,6 +205,26 @@ test_many_strangers_do_not_free_one_who_is_locked(void **state)
 }
 
 static void
+test_a_clock_that_is_set_changes_no_hour(void **state)
+{
+	const int64_t by_ms[] = { 50LL * 365 * 86400000, -7200000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(by_ms) / sizeof(by_ms[0]); i++) {
+		setup(NULL);
+		for (int k = 0; k < 5; k++)
+			(void)try(7, "WRONGXXX");
+		now += by_ms[i];
+		pairing_shift(&p, by_ms[i]);
+		assert_int_equal(kept_ms, now + HOUR_MS);
+		assert_int_equal(kept.until_ms, now + HOUR_MS);
+		assert_int_equal(try(7, CODE), PAIRING_LOCKED);
+		now += HOUR_MS - 1;
+		assert_int_equal(try(8, CODE), PAIRING_RIGHT);
+	}
+}
+
+static void
 test_what_the_store_has_lost_is_no_code(void **state)
 {
 	(void)state;
@@ -230,6 +252,8 @@ main(void)
 		    setup),
 		cmocka_unit_test_setup(
 		    test_many_strangers_do_not_free_one_who_is_locked, setup),
+		cmocka_unit_test_setup(test_a_clock_that_is_set_changes_no_hour,
+		    setup),
 		cmocka_unit_test_setup(
 		    test_what_the_store_has_lost_is_no_code, setup),
 	};

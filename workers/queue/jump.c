@@ -7,8 +7,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "workers/queue/person.h"
 #include "workers/queue/prompt.h"
 #include "workers/queue/queue.h"
+#include "workers/queue/update.h"
 
 #define META_JUMPS "clock.jumps"
 
@@ -68,5 +70,7 @@ jump_check(void)
 	mode_clock_set(by_ms);
 	silence_clock_set(by_ms);
 	prompt_clock_set(by_ms);
+	person_clock_set(by_ms);
+	update_clock_set(by_ms);
 	commit_soon();
 }

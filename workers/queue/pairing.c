@@ -42,7 +42,7 @@ pairing_add_sender(struct pairing *p, const struct pairing_sender *s)
 static void
 code_forget(struct pairing *p, struct pairing_code *c)
 {
-	p->code_gone(c->code);
+	p->code_changed(c->code, 0);
 	LIST_REMOVE(c, entry);
 	free(c);
 }
@@ -123,6 +123,24 @@ sender_wrong(struct pairing *p, int64_t user_id, int64_t now_ms)
 	s->wrong++;
 	s->until_ms = now_ms + PAIRING_LOCK_MS;
 	p->sender_changed(s);
+}
+
+void
+pairing_shift(struct pairing *p, int64_t by_ms)
+{
+	struct pairing_sender *s;
+	struct pairing_code *c;
+
+	LIST_FOREACH(c, &p->codes, entry) {
+		c->expires_ms += by_ms;
+		p->code_changed(c->code, c->expires_ms);
+	}
+	for (s = p->senders; s < p->senders + PAIRING_SENDERS_MAX; s++) {
+		if (s->user_id == 0)
+			continue;
+		s->until_ms += by_ms;
+		p->sender_changed(s);
+	}
 }
 
 int

@@ -37,9 +37,9 @@ struct pairing_sender {
 struct pairing {
 	LIST_HEAD(, pairing_code) codes;
 	struct pairing_sender senders[PAIRING_SENDERS_MAX];
-	/* What is to be kept has changed: this code is gone; so much is known
-	 * of this sender, with wrong 0 nothing. */
-	void (*code_gone)(const char *code);
+	/* What is to be kept has changed: this code, which is gone with a time
+	 * of 0; so much is known of this sender, with wrong 0 nothing. */
+	void (*code_changed)(const char *code, int64_t expires_ms);
 	void (*sender_changed)(const struct pairing_sender *);
 };
 
@@ -62,6 +62,8 @@ int pairing_add_sender(struct pairing *, const struct pairing_sender *);
  */
 enum pairing_result pairing_try(struct pairing *, int64_t user_id,
     const char *text, int64_t now_ms);
+/* The clock was set: codes and locks last as long as before. */
+void pairing_shift(struct pairing *, int64_t by_ms);
 /* How often this sender was wrong lately. */
 int pairing_wrong(const struct pairing *, int64_t user_id, int64_t now_ms);
 

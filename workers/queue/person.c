@@ -26,9 +26,9 @@ struct person {
 };
 
 static LIST_HEAD(, person) people = LIST_HEAD_INITIALIZER(people);
-static void code_gone(const char *);
+static void code_changed(const char *, int64_t);
 static void sender_changed(const struct pairing_sender *);
-static struct pairing pairing = { .code_gone = code_gone,
+static struct pairing pairing = { .code_changed = code_changed,
 	.sender_changed = sender_changed };
 
 static struct person *person_find(int64_t);
@@ -242,28 +242,31 @@ person_pair(char code[PAIR_CODE_SIZE], int64_t *expires_ms)
 {
 	/* Without 0 O 1 I L: they are typed by hand. */
 	static const char alphabet[] = "ABCDEFGHJKMNPQRSTUVWXYZ23456789";
-	char key[16], value[32];
 
 	for (int i = 0; i < PAIR_CODE_CHARS; i++)
 		code[i] = alphabet[arc4random_uniform(sizeof(alphabet) - 1)];
 	code[PAIR_CODE_CHARS] = '\0';
-	*expires_ms = clock_wall_ms() + PAIRING_CODE_MS;
+	*expires_ms = jump_wall_ms() + PAIRING_CODE_MS;
 	if (pairing_add_code(&pairing, code, *expires_ms) == -1)
 		fatal("code");
-	snprintf(key, sizeof(key), "pair.%s", code);
-	snprintf(value, sizeof(value), "%lld", (long long)*expires_ms);
-	if (store_put_meta(queue.store, key, value) == -1)
-		fatal("code");
-	commit_soon();
+	code_changed(code, *expires_ms);
+}
+
+void
+person_clock_set(int64_t by_ms)
+{
+	pairing_shift(&pairing, by_ms);
 }
 
 static void
-code_gone(const char *code)
+code_changed(const char *code, int64_t expires_ms)
 {
-	char key[16];
+	char key[16], value[32];
 
 	snprintf(key, sizeof(key), "pair.%s", code);
-	if (store_put_meta(queue.store, key, NULL) == -1)
+	snprintf(value, sizeof(value), "%lld", (long long)expires_ms);
+	if (store_put_meta(queue.store, key, expires_ms == 0 ? NULL : value)
+	    == -1)
 		fatal("code");
 	commit_soon();
 }
@@ -285,7 +288,7 @@ sender_changed(const struct pairing_sender *s)
 bool
 person_redeem(int64_t id, const char *name, const char *text)
 {
-	int64_t now_ms = clock_wall_ms();
+	int64_t now_ms = jump_wall_ms();
 
 	switch (pairing_try(&pairing, id, text, now_ms)) {
 	case PAIRING_RIGHT:

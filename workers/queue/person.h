@@ -36,6 +36,7 @@ void person_list(void (*each)(int64_t, enum role, const char *name,
 
 /* A new one-time code; *expires_ms is wall time. */
 void person_pair(char code[PAIR_CODE_SIZE], int64_t *expires_ms);
+void person_clock_set(int64_t by_ms);
 /* Somebody sends a code: true if it is right; then they are added. */
 bool person_redeem(int64_t user_id, const char *name, const char *code);
 

@@ -43,6 +43,7 @@ static void update_bot(struct peer *);
 static void update_forget(int64_t);
 static void update_load_one(const char *, const char *, void *);
 static void update_take(int64_t, struct span, bool);
+static void update_keep(void);
 static void update_confirm(struct teller *);
 static void update_act(struct json_object *);
 static void update_message(struct json_object *);
@@ -94,7 +95,7 @@ update_telegram_up(struct peer *p)
 	struct packer out = { 0 };
 
 	poller.have_unseen = false;
-	pack_i64(&out, acted_wanted(&acted, clock_wall_ms()));
+	pack_i64(&out, acted_wanted(&acted, jump_wall_ms()));
 	pack_str(&out, hook);
 	if (link_send_packed(p->link, QUEUE_POLL_SET, 0, &out) == -1)
 		log_warn("telegram: cannot say where to poll from");
@@ -204,8 +205,8 @@ update_post(struct peer *p, const struct frame *f)
 static void
 update_take(int64_t id, struct span text, bool in_order)
 {
-	char key[sizeof(META_ACTED) + 24], value[48];
-	int64_t now_ms = clock_wall_ms();
+	char key[sizeof(META_ACTED) + 24];
+	int64_t now_ms = jump_wall_ms();
 	struct json_object *update;
 	const char *error;
 
@@ -219,12 +220,30 @@ update_take(int64_t id, struct span text, bool in_order)
 	json_object_put(update);
 	acted_add(&acted, id, in_order, now_ms, update_forget);
 	snprintf(key, sizeof(key), META_ACTED "%lld", (long long)id);
+	if (id >= acted.floor && store_put_meta(queue.store, key, "1") == -1)
+		fatal("update");
+	update_keep();
+}
+
+static void
+update_keep(void)
+{
+	char value[48];
+
 	snprintf(value, sizeof(value), "%lld %lld", (long long)acted.floor,
 	    (long long)acted.at_ms);
-	if ((id >= acted.floor &&
-	    store_put_meta(queue.store, key, "1") == -1) ||
-	    store_put_meta(queue.store, META_OFFSET, value) == -1)
+	if (store_put_meta(queue.store, META_OFFSET, value) == -1)
 		fatal("update");
+}
+
+/* The last update came as long ago as before. */
+void
+update_clock_set(int64_t by_ms)
+{
+	if (acted.at_ms == 0)
+		return;
+	acted.at_ms += by_ms;
+	update_keep();
 }
 
 static void

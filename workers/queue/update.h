@@ -46,6 +46,7 @@ enum link_verdict update_tell(struct peer *, const struct frame *);
 enum link_verdict update_post(struct peer *, const struct frame *);
 enum link_verdict update_hook(struct peer *, const struct frame *);
 void update_committed(void); /* commit.c tells */
+void update_clock_set(int64_t by_ms);
 enum link_verdict update_name(struct peer *, const struct frame *);
 
 #endif

@@ -36,7 +36,7 @@ static enum token_state token;
 static int64_t full_s;	       /* how long a poll may wait */
 static struct peer *queue;     /* that wants updates; NULL: none does */
 static int64_t offset;	       /* where it wants them from */
-static int64_t heard_ms;       /* wall clock: since when that holds */
+static int64_t heard_ms;       /* steady clock: since when that holds */
 static char bot[24];	       /* the token's first part: whose ids those are */
 static bool running, cancelling, stopped;
 static bool troubled;	       /* a failure was logged */
@@ -171,7 +171,7 @@ poll_set(struct peer *p, const struct frame *f)
 	batch_drop();
 	queue = p;
 	offset = from;
-	heard_ms = clock_wall_ms();
+	heard_ms = clock_steady_ms();
 	ops->former(url);
 	free(url);
 	poll_consider();
@@ -261,7 +261,7 @@ poll_begin(void)
 	began_ms = clock_mono_ms();
 	buf_reset(&body);
 	body_updates(&body, pollstate_offset(offset, heard_ms,
-	    clock_wall_ms()), state.limit, asked_s);
+	    clock_steady_ms()), state.limit, asked_s);
 	if (api_start_own(api, API_UPDATES, &body,
 	    asked_s * 1000 + POLL_STALL_MS, NULL) == -1) {
 		log_warn("cannot begin a poll");
@@ -369,8 +369,8 @@ list_check(struct json_object *list, int64_t *last)
 static void
 batch_begin(struct json_object *list)
 {
-	heard_ms = clock_wall_ms();
-	metric_set(M_telegram_last_update_ms, heard_ms);
+	heard_ms = clock_steady_ms();
+	metric_set(M_telegram_last_update_ms, clock_wall_ms());
 	batch = json_object_get(list);
 	batch_next = 0;
 	awaiting = false;

@@ -257,7 +257,8 @@ int64_t pollstate_timeout_s(const struct pollstate *, int64_t full_s);
 int64_t pollstate_event(struct pollstate *, const struct poll_end *,
     uint32_t dice);
 /* The offset to ask with: 0, none, if the last update came at heard_ms, so
- * long ago that Telegram may have begun to number them anew.  Wall clock. */
+ * long ago that Telegram may have begun to number them anew.  Of a clock that
+ * goes on while the machine sleeps. */
 int64_t pollstate_offset(int64_t offset, int64_t heard_ms, int64_t now_ms);
 /* What a request's end means. */
 enum poll_event pollstate_judge(const struct verdict *, bool has_list);

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from returnlib import Asker, approval, question_of
+from returnlib import (Asker, approval, question_of, responses,
+                       wait_responses)
 from simlib import build_dir, wait_for
 from submitlib import Client, config_for, event
 from treelib import Tree, sanitized
@@ -121,3 +122,24 @@ def test_question_expires_as_before(tree, sim, clock):
     clock.set(-DAY)
     assert asker.result(20)["error"] == "expired"
     assert time.monotonic() - begin > 2
+
+
+@pytest.mark.parametrize("seconds", [-DAY, DAY])
+def test_pairing_code_is_good_as_long_as_before(tree, sim, clock, seconds):
+    answer, = tree.submit({"op": "pair"})
+    clock.set(seconds)
+    sim.say(f"/pair {answer['code']}", 77)
+    sim.wait_messages(1, chat=77, text="Paired")
+
+
+@pytest.mark.parametrize("seconds", [-3 * DAY, 3 * DAY])
+def test_update_acts_once_whatever_the_clock_says(tree, sim, clock, seconds):
+    """After three days without any, lower numbers are new ones."""
+    update = sim.say("once", 1001)["update_id"]
+    wait_responses(tree)
+    clock.set(seconds)
+    sim.redeliver(update)
+    sim.say("the end", 1001)
+    wait_for(lambda: any(r["message_text"] == "the end"
+                         for r in responses(tree)))
+    assert len(responses(tree)) == 2

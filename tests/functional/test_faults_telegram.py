@@ -410,6 +410,24 @@ def patient(client, tree):
         return Client(tree)
 
 
+def test_documents_that_wait_for_credit_wait_quietly(tree, sim):
+    """More than a link takes at once: none is marked before it can go."""
+    sim.fault("delay", count=-1, ms=700)
+    with Client(tree) as client:
+        ids = [client.send(event(f"large {n}.", description="\n".join(
+            f"entry {n} {i} of very many" for i in range(36000))), to="1001")
+            for n in range(8)]
+        commits = metrics(tree)["cctg_store_commits_total"]
+        for i in ids:
+            client.wait_state(i, "delivered", 40)
+        commits = metrics(tree)["cctg_store_commits_total"] - commits
+        print(f"\n{commits:.0f} commits")
+        assert commits < 60
+    assert [m["document"]["content"].count(f"entry {n} ") for n, m in
+            enumerate(m for m in sim.messages(chat=1001)
+                      if m.get("document"))] == [36000] * 8
+
+
 def test_event_too_long_for_messages_is_a_document(tree, sim):
     text = "\n".join(f"entry {n} of very many" for n in range(20000))
     sim.fault("status", method="sendDocument", chat=1001)

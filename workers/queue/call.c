@@ -24,7 +24,10 @@
 #define BOT_LIMIT_MS 2000 /* 429s of several chats within this: all wait */
 #define MESSAGE_ID_SIZE 22 /* a comma, a sign, 19 digits and a NUL */
 
+#define CALL_BYTES 8192 /* of a call, beside text and document: buttons */
+
 static int marking; /* marked, and not yet called */
+static size_t marking_bytes;
 
 /* What an outcome said. */
 struct outcome {
@@ -34,6 +37,8 @@ struct outcome {
 };
 
 static struct peer *call_peer(void);
+static const struct part *call_part(const struct job *);
+static size_t call_bytes(const struct job *);
 static bool call_is_edit(struct job *);
 static void call_pack(const struct job *, struct packer *);
 static void call_undo(struct job *);
@@ -52,12 +57,40 @@ call_peer(void)
 	return (worker_peer_next(PC_TELEGRAM, NULL));
 }
 
-bool
-call_possible(void)
+/* What goes next. */
+static const struct part *
+call_part(const struct job *j)
 {
+	return (&j->part[j->closing ? 0 : j->parts_done]);
+}
+
+static size_t
+call_bytes(const struct job *j)
+{
+	const struct part *t = call_part(j);
+
+	return (CALL_BYTES + strlen(t->html) + t->document_bytes);
+}
+
+/*
+ * Credit is asked for before a call is marked: one that could not be handed
+ * over then would be marked and taken back, a commit each, without end.
+ */
+bool
+call_possible(const struct job *j)
+{
+	size_t bytes = marking_bytes + call_bytes(j);
 	struct peer *p = call_peer();
 
-	return (p != NULL && link_credit(p->link) > (uint32_t)marking);
+	if (p == NULL || link_credit(p->link) <= (uint32_t)marking)
+		return (false);
+	if (bytes > MSG_MAX_BYTES)
+		return (marking == 0); /* else those go first */
+	if (link_can_send(p->link, QUEUE_CALL_ASK, bytes))
+		return (true);
+	/* Let the link note that we want some. */
+	(void)link_send(p->link, QUEUE_CALL_ASK, 0, NULL, bytes);
+	return (false);
 }
 
 /* Progress goes into the message that the task has already. */
@@ -86,6 +119,7 @@ call_mark(struct job *j)
 	j->stage = JOB_MARKING;
 	j->attempts++;
 	marking++;
+	marking_bytes += call_bytes(j);
 	if (j->nmembers == 0) {
 		if (store_put_sending(queue.store, j->id, j->attempts) == -1)
 			fatal("delivery");
@@ -115,7 +149,7 @@ call_markup(const struct job *j)
 static void
 call_pack(const struct job *j, struct packer *out)
 {
-	const struct part *t = &j->part[j->closing ? 0 : j->parts_done];
+	const struct part *t = call_part(j);
 	bool silent = false;
 	int flags = 0;
 
@@ -142,6 +176,7 @@ call_begin(struct job *j)
 	struct peer *p = call_peer();
 
 	marking--;
+	marking_bytes -= call_bytes(j);
 	j->thread = topic_thread(j->chat);
 	pack_reset(&out);
 	call_pack(j, &out);

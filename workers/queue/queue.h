@@ -304,7 +304,8 @@ enum link_verdict stage_rendered(struct peer *, const struct frame *);
 void stage_lost(struct peer *, const uint64_t *, size_t);
 
 /* call.c */
-bool call_possible(void); /* a telegram worker with credit is there */
+/* Is there a telegram worker with credit for its next call? */
+bool call_possible(const struct job *);
 void call_mark(struct job *); /* put "sending"; called after the commit */
 void call_begin(struct job *);
 enum link_verdict call_done(struct peer *, const struct frame *);

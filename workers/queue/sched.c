@@ -239,8 +239,12 @@ sched_first(struct chat *c, int lane)
 	TAILQ_FOREACH_SAFE(j, &c->lane[lane].jobs, entry, next) {
 		if (j->stage > JOB_RENDERED)
 			continue;
-		if (!evm_settled(j->ev))
+		if (!evm_settled(j->ev)) {
+			/* Its analysis may have failed while it was away. */
+			if (j->ev->stage == EV_RAW && evm_durable(j->ev))
+				stage_analyze(j->ev, true);
 			return (NULL);
+		}
 		if (!mode_allows(j, &silent))
 			continue;
 		if (sched_supersede(c, j))
@@ -337,7 +341,7 @@ sched_start(struct chat *c, struct job *j, int64_t now)
 	}
 	if ((at = topic_wait(c, j->ev, now)) > now)
 		return (at);
-	if (!call_possible())
+	if (!call_possible(j))
 		return (NEVER); /* wired or credit: wakes all */
 	rate_take(&c->room->budget, now);
 	rate_take(&queue.bot, now);

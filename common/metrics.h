@@ -71,6 +71,7 @@
 	G(queue_dead, "Events dead, total of the store")                       \
 	G(queue_oldest_ms, "When the oldest pending event came, wall ms")      \
 	G(queue_accepting, "Does the store take events?  1 or 0")              \
+	G(queue_held, "Is nothing sent until it is released?  1 or 0")         \
 	G(queue_mode, "0 local, 1 nomad, 2 mute")                              \
 	G(queue_last_event_ms, "When the last event came, wall ms")            \
 	H(accept_latency, "From reading an event to its being durable")        \

@@ -65,10 +65,17 @@ static bool
 status_notices(char *text, size_t size)
 {
 	char store[512];
+	const char *notes[] = { sup.notice, gauge(PC_QUEUE, M_queue_held) == 1 ?
+		"the queue is held, nothing is sent: cctgctl queue release" :
+		NULL, status_note(PC_QUEUE, store, sizeof(store)) };
+	size_t i;
 
-	(void)status_note(PC_QUEUE, store, sizeof(store));
-	snprintf(text, size, "%s%s%s", sup.notice != NULL ? sup.notice : "",
-	    sup.notice != NULL && store[0] != '\0' ? "; " : "", store);
+	text[0] = '\0';
+	for (i = 0; i < nitems(notes); i++)
+		if (notes[i] != NULL && *notes[i] != '\0') {
+			strlcat(text, text[0] != '\0' ? "; " : "", size);
+			strlcat(text, notes[i], size);
+		}
 	return (text[0] != '\0');
 }
 

@@ -129,9 +129,33 @@ def test_hold_release_and_drop(ctl, sim):
     shown = json.loads(ctl("queue", "show", "h2", "--json"))
     assert (shown["state"], shown["reason"]) == ("suppressed", "cancelled")
     assert not sim.messages()
+    # Who wonders why nothing comes is told, also after a restart.
+    assert "queue release" in ctl("status")
+    ctl("restart", "queue")
+    ctl("wait", "ready")
+    wait_for(lambda: "queue is held" in ctl("status"))
+    assert "cctg_queue_held 1" in ctl("metrics")
     ctl("queue", "release")
+    wait_for(lambda: "queue is held" not in ctl("status"))
     sim.wait_messages(1, text="held")
     assert not sim.messages(text="dropped")
+
+
+def test_a_mode_that_comes_while_the_queue_goes(tree, ctl, sim):
+    """A process that ends begins nothing new; that is its own affair, and the
+    next one does not take it over."""
+    sim.fault("delay", "sendMessage", ms=2000)
+    ctl("send", "slow")
+    wait_for(lambda: tree.status()["queue"]["inflight"] == 1)
+    pid = tree.pid("queue")
+    with tree.connect("submit.sock") as s, s.makefile("rw") as f:
+        tree.ask("restart", worker="queue")
+        f.write(json.dumps({"op": "mode", "mode": "nomad"}) + "\n")
+        f.flush()
+        tree.wait_replaced("queue", pid)
+    assert "queue is held" not in ctl("status")
+    ctl("send", "next", "--wait=20")
+    assert sim.messages(text="next")
 
 
 def test_modes(ctl, sim):

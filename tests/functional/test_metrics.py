@@ -22,6 +22,7 @@ COUNTED = {
     "queue_pending": 0,
     "queue_inflight": 0,
     "queue_accepting": 1,
+    "queue_held": 0,
     "intake_files_total": 1,
     "intake_waiting": 0,
     "presses_refused_total": 1,

@@ -92,6 +92,7 @@ mode_load(void)
 	queue.mute_until_ms = mode_meta_i64("mute_until_ms");
 	queue.held = mode_meta_i64("held") != 0;
 	metric_set(M_queue_mode, queue.mode);
+	metric_set(M_queue_held, queue.held);
 }
 
 static void
@@ -104,6 +105,7 @@ mode_save(void)
 	mode_put_i64("held", queue.held);
 	commit_soon();
 	metric_set(M_queue_mode, queue.mode);
+	metric_set(M_queue_held, queue.held);
 }
 
 void
@@ -174,7 +176,7 @@ mode_allows(const struct job *j, bool *silent)
 	int64_t end;
 
 	*silent = false;
-	if (queue.held)
+	if (queue.held || queue.draining)
 		return (false);
 	if (queue.mode == MODE_MUTE) {
 		*silent = true;

@@ -254,7 +254,7 @@ queue_drain(uint32_t grace_ms)
 	const struct timeval tv = { 0, 10000 };
 
 	(void)grace_ms; /* the supervisor's stop ends the waiting */
-	queue.held = true;
+	queue.draining = true;
 	drain_event = event_new(worker_base(), -1, EV_PERSIST,
 	    queue_drain_poll, NULL);
 	if (drain_event == NULL)

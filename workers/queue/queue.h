@@ -200,7 +200,8 @@ struct queue {
 	enum mode mode;
 	int64_t muted_seq;     /* events behind it are muted */
 	int64_t mute_until_ms; /* wall clock; 0 no end */
-	bool held;
+	bool held;	       /* by people, also over restarts */
+	bool draining;	       /* nothing new is begun: this process goes */
 	int64_t bot_pause_until_ms; /* monotonic */
 	size_t memory_bytes;	    /* of payloads */
 	size_t part_bytes;	    /* of rendered parts */

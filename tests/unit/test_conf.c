@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "common/conf.h"
+#include "common/nitems.h"
 
 static char dir[64];
 static char path[128];
@@ -469,6 +470,27 @@ test_diff_names_classes_and_restart_keys(void **state)
 }
 
 static void
+all_refused(const char *const *texts, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (load(texts[i]) != NULL)
+			fail_msg("accepted: %s", texts[i]);
+}
+
+static void
+all_accepted(const char *const *texts, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (load(texts[i]) == NULL)
+			fail_msg("refused: %s (%s)", texts[i],
+			    problems.v[0].text);
+}
+
+static void
 test_bad_values_of_every_type(void **state)
 {
 	static const char *const bad[] = {
@@ -500,6 +522,30 @@ test_bad_values_of_every_type(void **state)
 		"chat \"x\" { id = -1 thread = 7 topic = auto }",
 		"chat \"x\" { id = 1 topic = auto }",
 		"chat \"x\" { id = -1 topic = yes }",
+		"events_dir = /same\nresponses_dir = /same",
+	};
+	static const char *const good[] = {
+		"ttl = 1h30m", "quiet_hours = \"\"", "quiet_hours = 22:30-7:00",
+		"quiet_hours = \"22:00-24:00\"", "history { max_size = 2GiB }",
+		"telegram { api_url = \"http://[::1]:81\" }",
+		"telegram { api_url = \"http://localhost\" }",
+		"telegram { api_url = \"http://h\" allow_insecure = true }",
+		"monitor { listen = \"[::]:80\" }", "mode = muted",
+		"// comment\n/* and\n * more */ style = full # end",
+		"timezone = \"America/Argentina/Ushuaia\"",
+		"chat \"x\" { id = -1 topic = auto }",
+		"chat \"x\" { id = -1 topic = none thread = 7 }",
+	};
+
+	(void)state;
+	all_refused(bad, nitems(bad));
+	all_accepted(good, nitems(good));
+}
+
+static void
+test_webhooks(void **state)
+{
+	static const char *const bad[] = {
 #define HOOK(url) "intake { http = 127.0.0.1:90 }\n" \
 		"telegram { webhook { url = \"" url "\" } }"
 		HOOK("http://example.org/hook"),
@@ -515,19 +561,8 @@ test_bad_values_of_every_type(void **state)
 		"telegram { webhook { url = \"https://example.org/hook\" } }",
 		"telegram { webhook { check = 0s } }",
 		"telegram { webhook { secret_file = /nonexistent } }",
-		"events_dir = /same\nresponses_dir = /same",
 	};
 	static const char *const good[] = {
-		"ttl = 1h30m", "quiet_hours = \"\"", "quiet_hours = 22:30-7:00",
-		"quiet_hours = \"22:00-24:00\"", "history { max_size = 2GiB }",
-		"telegram { api_url = \"http://[::1]:81\" }",
-		"telegram { api_url = \"http://localhost\" }",
-		"telegram { api_url = \"http://h\" allow_insecure = true }",
-		"monitor { listen = \"[::]:80\" }", "mode = muted",
-		"// comment\n/* and\n * more */ style = full # end",
-		"timezone = \"America/Argentina/Ushuaia\"",
-		"chat \"x\" { id = -1 topic = auto }",
-		"chat \"x\" { id = -1 topic = none thread = 7 }",
 		HOOK("https://example.org"),
 		HOOK("https://example.org/hook?a=b:9"),
 		HOOK("https://example.org:443/hook"),
@@ -542,16 +577,10 @@ test_bad_values_of_every_type(void **state)
 		    HOOK("http://example.org:90/hook"),
 #undef HOOK
 	};
-	size_t i;
 
 	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		if (load(bad[i]) != NULL)
-			fail_msg("accepted: %s", bad[i]);
-	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		if (load(good[i]) == NULL)
-			fail_msg("refused: %s (%s)", good[i],
-			    problems.v[0].text);
+	all_refused(bad, nitems(bad));
+	all_accepted(good, nitems(good));
 }
 
 static void
@@ -591,6 +620,7 @@ main(void)
 		TEST(test_the_chat_of_hooks),
 		TEST(test_diff_names_classes_and_restart_keys),
 		TEST(test_bad_values_of_every_type),
+		TEST(test_webhooks),
 		TEST(test_missing_and_unreadable_files),
 	};
 

@@ -86,6 +86,9 @@ def test_claude_asks_for_permission(run, queue):
 
 @pytest.mark.parametrize("decision, message", [
     ({"action": "deny", "option": "Deny"}, "Denied in Telegram by Ann"),
+    ({"action": "deny", "option": "Deny",
+      "by": {"user_id": 0, "username": None,
+             "first_name": "root (cctgctl)"}}, "Denied by root (cctgctl)"),
     ({"action": "text", "option": None, "text": "use ninja"},
      "Answered in Telegram by Ann: use ninja")])
 def test_claude_is_denied(run, queue, decision, message):

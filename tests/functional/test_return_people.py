@@ -125,6 +125,23 @@ def test_late_reply_is_no_second_answer(tree, sim):
     assert "second" not in message_of(sim, message)["text"]
 
 
+def test_photo_is_no_answer(tree, sim):
+    """Its file named the event, and said "[non-text message]"."""
+    event, message = ask_by_file(tree, sim, "In words")
+    Client(tree).wait_state(event["event_id"], "delivered")
+    chat = {"id": USER, "type": "private"}
+    sim.update(raw={"message": {
+        "message_id": 4711, "chat": chat, "date": 1795275865,
+        "from": {"id": USER, "first_name": "Ann"}, "photo": [],
+        "reply_to_message": {"message_id": message["message_id"],
+                             "chat": chat, "date": 1795275865}}})
+    sim.wait_messages(1, text="Only words or a button")
+    response, = wait_responses(tree)
+    assert response["message_type"] == "other"
+    assert "event_id" not in response
+    assert buttons(message_of(sim, message))
+
+
 # Guests: let in by us, not by the configuration.
 
 def titles(sim, chat, word):

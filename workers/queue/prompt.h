@@ -40,8 +40,8 @@ void prompt_arrived(struct job *);
 const char *prompt_press(const char *data, int64_t chat_id,
     const struct answerer *);
 /*
- * A reply to a message.  NULL: that shows no prompt; "": the prompt is
- * settled by it; or why it is not.
+ * A reply to a message; text NULL: one without words.  NULL: that shows no
+ * prompt; "": the prompt is settled by it; or why it is not.
  */
 const char *prompt_reply(int64_t chat_id, int64_t message_id,
     const char *text, const struct answerer *);

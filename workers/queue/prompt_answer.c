@@ -141,6 +141,8 @@ prompt_reply(int64_t chat_id, int64_t message_id, const char *text,
 		return (press_toast(PV_NOT_ALLOWED));
 	if (p->state != PS_OPEN)
 		return (press_toast(press_late(p->state)));
+	if (text == NULL)
+		return ("Only words or a button can answer this.");
 	prompt_set_str(p, "text", text);
 	prompt_set_str(p, "action", "text");
 	response_text(a, text, json_str(p->doc, "id", ""),

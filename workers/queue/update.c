@@ -392,7 +392,7 @@ update_text(struct command_context *c, const char *text)
 
 	if (!role_may(c->by.role, RIGHT_SPEAK))
 		return;
-	if (c->reply_to != 0 && text != NULL)
+	if (c->reply_to != 0)
 		late = prompt_reply(c->chat_id, c->reply_to, text, &c->by);
 	if (late != NULL && *late == '\0') {
 		note_react(c->chat_id, c->thread, c->by.message_id, "👍");

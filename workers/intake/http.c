@@ -9,7 +9,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -17,12 +16,12 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 #include "common/nitems.h"
+#include "workers/httpd.h"
 #include "workers/intake/intake.h"
 #include "workers/intake/request.h"
 #include "workers/worker.h"
@@ -30,10 +29,8 @@
 #define BODY_MAX (EVENT_MAX_BYTES + 65536) /* above: libevent's own 413 */
 #define HEADERS_MAX 16384
 #define TIMEOUT_S 30   /* of an idle connection */
-#define BACKLOG 128
 #define HELD_MAX 256   /* requests that wait for the queue */
 #define HELD_MS 5000   /* and for how long */
-#define ACCEPT_PAUSE_US 100000
 
 struct http_event {
 	TAILQ_ENTRY(http_event) entry;
@@ -43,9 +40,7 @@ struct http_event {
 TAILQ_HEAD(http_list, http_event);
 
 static struct event_base *base;
-static struct evhttp *http;
-static struct event *tick, *resume;
-static struct evconnlistener *listener;
+static struct event *tick;
 static struct http_list held = TAILQ_HEAD_INITIALIZER(held);
 static size_t nheld;
 static struct producer producer;
@@ -57,8 +52,6 @@ static void http_take(struct evhttp_request *);
 static bool http_run(struct producer *, unsigned int);
 static void http_submit(struct http_event *);
 static void http_tickcb(evutil_socket_t, short, void *);
-static void http_accept_failed(struct evconnlistener *, void *);
-static void http_resumecb(evutil_socket_t, short, void *);
 static void http_accepted(void *, struct span, bool);
 static void http_refused(void *, const struct error *);
 static int http_code(const struct error *);
@@ -87,69 +80,36 @@ static const struct {
 void
 http_listen(struct event_base *b, int fd)
 {
-	if (http != NULL) {
-		log_warnx("http: a second listener is not used");
-		close(fd);
-		return;
+	static const struct httpd_bounds bounds = { BODY_MAX, HEADERS_MAX,
+		TIMEOUT_S };
+
+	if (base == NULL) {
+		base = b;
+		producer.run = http_run;
+		tick = evtimer_new(base, http_tickcb, NULL);
+		if (httpd_init(base, &bounds, http_requestcb) == NULL ||
+		    tick == NULL)
+			fatalx("http: out of memory");
+		if (started)
+			httpd_start();
 	}
-	base = b;
-	producer.run = http_run;
-	http = evhttp_new(base);
-	tick = evtimer_new(base, http_tickcb, NULL);
-	resume = evtimer_new(base, http_resumecb, NULL);
-	if (http == NULL || tick == NULL || resume == NULL ||
-	    evutil_make_socket_nonblocking(fd) == -1)
-		fatalx("http: out of memory");
-	listener = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE |
-	    LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED, 0, fd);
-	if (listener == NULL || evhttp_bind_listener(http, listener) == NULL)
-		fatalx("http: cannot use the listener");
-	evconnlistener_disable(listener);
-	evconnlistener_set_error_cb(listener, http_accept_failed);
-	evhttp_set_max_body_size(http, BODY_MAX);
-	evhttp_set_max_headers_size(http, HEADERS_MAX);
-	evhttp_set_timeout(http, TIMEOUT_S);
-	/* All of them, so that it is this file that refuses. */
-	evhttp_set_allowed_methods(http, EVHTTP_REQ_GET | EVHTTP_REQ_POST |
-	    EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
-	    EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH);
-	evhttp_set_gencb(http, http_requestcb, NULL);
-	if (started)
-		http_start();
+	(void)httpd_listen(fd);
 }
 
 void
 http_start(void)
 {
 	started = true;
-	if (listener != NULL)
-		evconnlistener_enable(listener);
+	if (base != NULL)
+		httpd_start();
 }
 
 void
 http_stop(void)
 {
-	if (listener != NULL)
-		evconnlistener_disable(listener);
-}
-
-/* No descriptors are left: look away for a moment instead of spinning. */
-static void
-http_accept_failed(struct evconnlistener *l, void *arg)
-{
-	const struct timeval pause = { 0, ACCEPT_PAUSE_US };
-
-	(void)arg;
-	evconnlistener_disable(l);
-	evtimer_add(resume, &pause);
-}
-
-static void
-http_resumecb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what, (void)arg;
-	if (!worker_draining())
-		evconnlistener_enable(listener);
+	started = false;
+	if (base != NULL)
+		httpd_stop();
 }
 
 /* Requests. */
@@ -185,32 +145,17 @@ http_requestcb(struct evhttp_request *req, void *arg)
 static bool
 http_authorised(struct evhttp_request *req, int *status)
 {
-	struct evkeyvalq *headers = evhttp_request_get_input_headers(req);
-	const char *given = evhttp_find_header(headers, "Authorization");
-
 	if (intake_config.http_token == NULL) {
 		*status = 403;
-		return (evhttp_find_header(headers, "Origin") == NULL);
+		return (evhttp_find_header(evhttp_request_get_input_headers(
+		    req), "Origin") == NULL);
 	}
-	if (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 &&
-	    http_same(given + 7, intake_config.http_token))
+	if (httpd_authorised(req, intake_config.http_token))
 		return (true);
 	evhttp_add_header(evhttp_request_get_output_headers(req),
 	    "WWW-Authenticate", "Bearer");
 	*status = 401;
 	return (false);
-}
-
-bool
-http_same(const char *given, const char *token)
-{
-	size_t len = strlen(token), n = strlen(given);
-	unsigned char differ = n != len;
-
-	for (size_t i = 0; i < n; i++)
-		differ |= (unsigned char)given[i] ^
-		    (unsigned char)token[len == 0 ? 0 : i % len];
-	return (differ == 0);
 }
 
 static void

@@ -168,8 +168,6 @@ bool client_idle(void); /* every answer is written */
 void http_listen(struct event_base *, int fd);
 void http_start(void);
 void http_stop(void);
-/* Equal?  Takes as long wherever the first difference is. */
-bool http_same(const char *given, const char *token);
 /* Answer with a status and an error; NULL: the usual text of the status. */
 void http_error(struct evhttp_request *, int status, const struct error *);
 void http_reply(struct evhttp_request *, int status, const struct buf *);

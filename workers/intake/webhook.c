@@ -23,6 +23,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "workers/httpd.h"
 #include "workers/intake/intake.h"
 #include "workers/worker.h"
 
@@ -131,7 +132,7 @@ webhook_knows(struct evhttp_request *req)
 	const char *given = evhttp_find_header(
 	    evhttp_request_get_input_headers(req), SECRET_HEADER);
 
-	return (given != NULL && http_same(given, secret));
+	return (given != NULL && httpd_same(given, secret));
 }
 
 static void

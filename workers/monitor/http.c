@@ -13,30 +13,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <unistd.h>
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
-#include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
 #include <json-c/json.h>
 
 #include "common/log.h"
 #include "common/nitems.h"
+#include "workers/httpd.h"
 #include "workers/monitor/clients.h"
 #include "workers/monitor/expose.h"
 #include "workers/monitor/health.h"
 #include "workers/monitor/http.h"
 #include "workers/monitor/slots.h"
 
-#define LISTENERS_MAX 16
 #define HEADERS_MAX 16384
 #define BODY_MAX 4096
 #define TIMEOUT_S 60
-#define ACCEPT_PAUSE_US 100000
 
 struct answer {
 	int status;
@@ -56,13 +51,9 @@ static void answer_error(struct answer *, int, const char *);
 static struct bufferevent *http_connectedcb(struct event_base *, void *);
 static void http_requestcb(struct evhttp_request *, void *);
 static void http_answer(struct evhttp_request *, struct answer *);
-static bool http_authorised(struct evhttp_request *);
-static bool http_same(const char *, const char *);
 static bool http_is_mcp(struct evhttp_request *);
 static void http_reply(struct evhttp_request *, const struct answer *);
 static const char *http_reason(int);
-static void http_accept_failed(struct evconnlistener *, void *);
-static void http_resumecb(evutil_socket_t, short, void *);
 
 static const char type_json[] = "application/json";
 static const char type_text[] = "text/plain; charset=utf-8";
@@ -92,54 +83,28 @@ static const struct {
 	{ 503, "Service Unavailable" },
 };
 
-static struct evhttp *http;
-static struct evconnlistener *listener[LISTENERS_MAX];
-static size_t nlisteners;
-static struct event *resume;
 static char *wanted_token;
 static bool mcp_about, stopped;
 
 int
 http_listen(struct event_base *base, int fd)
 {
-	struct evconnlistener *l;
+	static const struct httpd_bounds bounds = { BODY_MAX, HEADERS_MAX,
+		TIMEOUT_S };
+	static struct evhttp *http;
 	const int on = 1;
 
 	/* Connections inherit it.  An answer leaves in several writes, and
 	 * the last would wait 40 ms for the client's delayed ACK. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (http == NULL) {
-		http = evhttp_new(base);
-		resume = evtimer_new(base, http_resumecb, NULL);
-		if (http == NULL || resume == NULL)
+		http = httpd_init(base, &bounds, http_requestcb);
+		if (http == NULL)
 			fatalx("http: out of memory");
 		evhttp_set_bevcb(http, http_connectedcb, NULL);
-		evhttp_set_gencb(http, http_requestcb, NULL);
-		evhttp_set_max_body_size(http, BODY_MAX);
-		evhttp_set_max_headers_size(http, HEADERS_MAX);
-		evhttp_set_timeout(http, TIMEOUT_S);
-		/* All of them, so that it is this file that refuses. */
-		evhttp_set_allowed_methods(http, EVHTTP_REQ_GET |
-		    EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-		    EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS |
-		    EVHTTP_REQ_PATCH);
+		httpd_start();
 	}
-	if (nlisteners == LISTENERS_MAX ||
-	    evutil_make_socket_nonblocking(fd) == -1 ||
-	    (l = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE |
-	    LEV_OPT_CLOSE_ON_EXEC, 0, fd)) == NULL) {
-		log_warnx("http: cannot use a listener; it is closed");
-		close(fd);
-		return (-1);
-	}
-	if (evhttp_bind_listener(http, l) == NULL) {
-		log_warnx("http: cannot use a listener; it is closed");
-		evconnlistener_free(l);
-		return (-1);
-	}
-	evconnlistener_set_error_cb(l, http_accept_failed);
-	listener[nlisteners++] = l;
-	return (0);
+	return (httpd_listen(fd));
 }
 
 void
@@ -160,8 +125,7 @@ void
 http_stop(void)
 {
 	stopped = true;
-	for (size_t i = 0; i < nlisteners; i++)
-		evconnlistener_disable(listener[i]);
+	httpd_stop();
 }
 
 /*
@@ -173,31 +137,9 @@ http_connectedcb(struct event_base *base, void *arg)
 {
 	struct bufferevent *bev = clients_new(base, arg);
 
-	if (clients_full()) {
-		for (size_t i = 0; i < nlisteners; i++)
-			evconnlistener_disable(listener[i]);
-		event_active(resume, 0, 0);
-	}
+	if (clients_full())
+		httpd_pause(0);
 	return (bev);
-}
-
-/* No descriptors are left: look away for a moment instead of spinning. */
-static void
-http_accept_failed(struct evconnlistener *l, void *arg)
-{
-	const struct timeval pause = { 0, ACCEPT_PAUSE_US };
-
-	(void)arg;
-	evconnlistener_disable(l);
-	evtimer_add(resume, &pause);
-}
-
-static void
-http_resumecb(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what, (void)arg;
-	for (size_t i = 0; !stopped && i < nlisteners; i++)
-		evconnlistener_enable(listener[i]);
 }
 
 /* Requests. */
@@ -238,7 +180,7 @@ http_answer(struct evhttp_request *req, struct answer *a)
 		answer_error(a, 405, "only GET and HEAD");
 	} else {
 		slots_view(&view);
-		if (!p->guarded || http_authorised(req))
+		if (!p->guarded || httpd_authorised(req, wanted_token))
 			p->answer(&view, a);
 		else if (p->answer == answer_metrics && http_is_mcp(req))
 			answer_brief(&view, a);
@@ -249,31 +191,6 @@ http_answer(struct evhttp_request *req, struct answer *a)
 			    "or wrong");
 		}
 	}
-}
-
-static bool
-http_authorised(struct evhttp_request *req)
-{
-	const char *given = evhttp_find_header(
-	    evhttp_request_get_input_headers(req), "Authorization");
-
-	if (wanted_token == NULL)
-		return (true);
-	return (given != NULL && strncasecmp(given, "Bearer ", 7) == 0 &&
-	    http_same(given + 7, wanted_token));
-}
-
-/* Takes as long wherever the first difference is. */
-static bool
-http_same(const char *given, const char *token)
-{
-	size_t len = strlen(token), n = strlen(given);
-	unsigned char differ = n != len;
-
-	for (size_t i = 0; i < n; i++)
-		differ |= (unsigned char)given[i] ^
-		    (unsigned char)token[len == 0 ? 0 : i % len];
-	return (differ == 0);
 }
 
 /*

@@ -265,6 +265,40 @@ def test_a_queue_that_never_heard_of_it_is_not_the_end(hooked, hook):
     wait_texts(hooked, ["told again"])
 
 
+def test_telegram_hangs_up_before_the_answer(hooked, hook):
+    """And comes again: the update has acted, and does so once."""
+    secret = secret_of(hooked)
+    intake = hooked.pid("intake")
+    pid = hooked.kill("queue", signal.SIGSTOP)
+    updates = [hook.say(f"patience {i}") for i in range(20)]
+    body = [json.dumps(u).encode() for u in updates]
+    for text in body:
+        with socket.create_connection(("127.0.0.1", hook.port), 10) as s:
+            s.sendall(b"POST /tg/hook HTTP/1.1\r\nHost: x\r\n%s: %s\r\n"
+                      b"Content-Length: %d\r\n\r\n%s" % (
+                          HEADER.encode(), secret.encode(), len(text), text))
+            time.sleep(0.01)
+    os.kill(pid, signal.SIGCONT)
+    for update in updates:
+        assert hook.post(update, secret) == 200
+    wait_texts(hooked, [f"patience {i}" for i in range(20)])
+    assert hooked.pid("intake") == intake
+
+
+def test_many_on_one_connection(hooked, hook):
+    """As Telegram sends them."""
+    secret = secret_of(hooked)
+    connection = http.client.HTTPConnection("127.0.0.1", hook.port,
+                                            timeout=30)
+    for i in range(50):
+        connection.request("POST", "/tg/hook", json.dumps(hook.say(f"{i}")),
+                           {HEADER: secret})
+        answer = connection.getresponse()
+        assert answer.status == 200 and json.loads(answer.read())["ok"]
+    connection.close()
+    wait_texts(hooked, [f"{i}" for i in range(50)])
+
+
 def test_back_to_polling_and_to_the_webhook_again(hooked, sim, hook):
     for turn in range(2):
         hooked.write_config(hook.config(sim, webhook=False))

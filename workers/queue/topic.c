@@ -498,9 +498,9 @@ topic_away(struct topic *t, int64_t ms, const char *why)
 		return;
 	name = escape_html(t->name, 4 * TOPIC_NAME_UNITS);
 	reason = escape_html(why, 200);
-	if (name == NULL || reason == NULL || asprintf(&html, "⚠️ There is no "
-	    "topic for <b>%s</b>: %s.\nSuch messages come here until there is "
-	    "one.", name, reason) == -1)
+	if (name == NULL || reason == NULL ||
+	    asprintf(&html, "⚠️ There is no topic for <b>%s</b>: %s.\n"
+	    "Such messages come here until there is one.", name, reason) == -1)
 		fatal("topic");
 	note_send(moved_to(chat_id), 0, html, NULL);
 	free(html);

@@ -221,7 +221,8 @@ poll_consider(void)
 	struct timeval tv;
 
 	if (stopped || held || running || queue == NULL ||
-	    queue->link == NULL || batch != NULL || awaiting || token != TOKEN_GOOD)
+	    queue->link == NULL || batch != NULL || awaiting ||
+	    token != TOKEN_GOOD)
 		return;
 	if (wait_ms <= 0) {
 		poll_begin();

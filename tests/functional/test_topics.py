@@ -2,6 +2,7 @@
 with General standing in while there is none."""
 
 import json
+import sqlite3
 import time
 
 import pytest
@@ -199,6 +200,49 @@ def test_killed_before_it_was_asked_for(tree_of, sim):
     # One was refused and tried again.
     assert sorted(set(created(sim))) == ["p0", "p1", "p2"]
     assert not notices(sim)
+
+
+def test_a_topic_that_the_store_has_lost(tree_of, sim):
+    """What waits for it goes to General; the next event makes another."""
+    tree = tree_of()
+    send(tree, "a1", project="app")
+    first, = places(sim, "a1")
+    assert tree.ctl("queue", "hold")[0] == 0
+    send(tree, "a2", project="app")
+    tree.stop()
+    store = sqlite3.connect(tree.dir / "state/queue.db")
+    with store:
+        assert store.execute("DELETE FROM meta WHERE key LIKE 'topic.%'"
+                             ).rowcount == 1
+    store.close()
+    tree.start()
+    tree.ctl("queue", "release")
+    assert places(sim, "a2") == [0]
+    send(tree, "a3", project="app")
+    again, = places(sim, "a3")
+    assert again not in (0, first)
+    assert created(sim) == ["app", "app"]
+
+
+def test_a_reload_begins_and_ends_it(tree_of, sim):
+    tree = tree_of("none")
+    send(tree, "a1", project="app")
+    assert places(sim, "a1") == [0]
+    text = tree.conf.read_text()
+    tree.conf.write_text(text.replace("topic = none", "topic = auto"))
+    assert tree.ask("reload")["ok"]
+    send(tree, "a2", project="app")
+    thread, = places(sim, "a2")
+    assert thread > 1
+    tree.conf.write_text(text)
+    assert tree.ask("reload")["ok"]
+    send(tree, "a3", project="app")
+    assert places(sim, "a3") == [0]
+    tree.conf.write_text(text.replace("topic = none", "topic = project"))
+    assert tree.ask("reload")["ok"]
+    send(tree, "a4", project="app")
+    assert places(sim, "a4") == [thread]
+    assert created(sim) == ["app"]
 
 
 def test_without_the_right_general_stands_in(tree_of, sim):

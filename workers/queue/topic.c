@@ -279,8 +279,8 @@ topic_thread(const struct chat *c)
 {
 	const struct topic *t = c->topic;
 
-	if (t == NULL)
-		return (c->thread);
+	if (t == NULL) /* below 0: a damaged store has lost what it was */
+		return (c->thread > 0 ? c->thread : 0);
 	return (t->state == TS_THERE ? t->thread : 0);
 }
 

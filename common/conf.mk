@@ -10,7 +10,7 @@ common_libconf_a_CPPFLAGS = $(AM_CPPFLAGS) $(CONFUSE_CFLAGS)
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_conf tests/unit/test_conf_docs
 TESTS += tests/unit/test_conf tests/unit/test_conf_docs
-tests_unit_test_conf_SOURCES = tests/unit/test_conf.c
+tests_unit_test_conf_SOURCES = tests/unit/test_conf.c tests/scratch_dir.h
 tests_unit_test_conf_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_conf_LDADD = common/libconf.a common/libcommon.a \
 	$(CMOCKA_LIBS) $(CONFUSE_LIBS) $(JSON_LIBS) $(BSD_LIBS)

@@ -4,11 +4,10 @@
 #ifndef TESTS_SCRATCH_DIR_H
 #define TESTS_SCRATCH_DIR_H
 
-#include <dirent.h>
 #include <err.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* Make one below parent, or where that is NULL below $TMPDIR or /tmp; its
  * path is left in dir. */
@@ -22,21 +21,19 @@ scratch_dir_make(char *dir, size_t size, const char *parent)
 		err(1, "%s", dir);
 }
 
-/* Remove it with its files; it has no directories in it. */
-static inline void
+static inline int
+scratch_remove_one(const char *path, const struct stat *st, int flag,
+    struct FTW *ftw)
+{
+	(void)st, (void)flag, (void)ftw;
+	return (remove(path));
+}
+
+/* Remove it with all that is in it.  0, or -1 with errno. */
+static inline int
 scratch_dir_remove(const char *dir)
 {
-	struct dirent *e;
-	char path[1024];
-	DIR *d = opendir(dir);
-
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-		unlink(path);
-	}
-	if (d != NULL)
-		closedir(d);
-	rmdir(dir);
+	return (nftw(dir, scratch_remove_one, 8, FTW_DEPTH | FTW_PHYS));
 }
 
 #endif

@@ -19,6 +19,7 @@
 
 #include "common/conf.h"
 #include "common/nitems.h"
+#include "tests/scratch_dir.h"
 
 static char dir[64];
 static char path[128];
@@ -40,8 +41,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	strcpy(dir, "/tmp/cctg-conf-XXXXXX");
-	assert_non_null(mkdtemp(dir));
+	scratch_dir_make(dir, sizeof(dir), NULL);
 	snprintf(path, sizeof(path), "%s/cctgd.conf", dir);
 	return (0);
 }
@@ -49,14 +49,11 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
 	conf_free(conf);
 	conf = NULL;
 	conf_problems_free(&problems);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return (system(command));
+	return (scratch_dir_remove(dir));
 }
 
 static struct conf *
@@ -344,8 +341,10 @@ test_the_bridge_reads_only_the_environment(void **state)
 
 	(void)state;
 	snprintf(home, sizeof(home), "HOME=%s", dir);
-	snprintf(sub, sizeof(sub), "mkdir -p %s/.config/cctg", dir);
-	assert_int_equal(system(sub), 0);
+	snprintf(sub, sizeof(sub), "%s/.config", dir);
+	assert_int_equal(mkdir(sub, 0700), 0);
+	snprintf(sub, sizeof(sub), "%s/.config/cctg", dir);
+	assert_int_equal(mkdir(sub, 0700), 0);
 	snprintf(sub, sizeof(sub), "%s/.config/cctg/cctgd.conf", dir);
 	write_file(sub, "mode = mute\n", 0644);
 	assert_non_null(load_as(NULL, env, "/x/cctelegram-bridge", 0));

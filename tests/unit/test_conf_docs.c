@@ -71,11 +71,11 @@ uncomment(char *text)
 }
 
 static void
-write_temporary(char *path, const char *text)
+write_temporary(char path[64], const char *text)
 {
 	int fd;
 
-	strcpy(path, "/tmp/cctg-sample-XXXXXX");
+	strlcpy(path, "/tmp/cctg-sample-XXXXXX", 64);
 	fd = mkstemp(path);
 	assert_true(fd != -1);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -258,7 +258,7 @@ test_text_clean(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		strcpy(text, cases[i].text);
+		strlcpy(text, cases[i].text, sizeof(text));
 		if (cases[i].line == 0) {
 			assert_null(conf_text_clean(text, &line));
 			assert_string_equal(text, cases[i].clean);

@@ -200,7 +200,8 @@ random_digests(void **state)
 		for (i = 0; i < n; i++) {
 			title[0] = '\0';
 			for (w = (int)(random() % 30); w > 0; w--)
-				strcat(title, words[random() % 9]);
+				strlcat(title, words[random() % 9],
+				    sizeof(title));
 			member(types[random() % 7], title,
 			    words[random() % 9], words[random() % 2]);
 		}

@@ -49,7 +49,7 @@ render_json(struct json_object *o, enum format_what what, unsigned int flags)
 		} else {
 			assert_true(utf16_length(text, len) <=
 			    SPLIT_TEXT_UNITS);
-			strcpy(shown + total, text);
+			memcpy(shown + total, text, len + 1);
 			total += len;
 		}
 		free(text);
@@ -530,11 +530,11 @@ long_texts(void **state)
 
 	(void)state;
 	for (k = 0; k < 3; k++) {
-		assert_non_null(text = calloc(1, 30000));
+		assert_non_null(text = at = calloc(1, 30000));
 		for (i = 0; i < 5000; i++) {
-			strcat(text, chars[k]);
+			at = stpcpy(at, chars[k]);
 			if (i % 61 == 60)
-				strcat(text, " ");
+				*at++ = ' ';
 		}
 		data = json_object_new_object();
 		json_object_object_add(data, "results",

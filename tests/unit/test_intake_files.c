@@ -20,6 +20,7 @@
 
 #include "common/nitems.h"
 #include "common/uuid.h"
+#include "tests/scratch_dir.h"
 #include "workers/intake/files.h"
 
 static char dir[64];
@@ -29,22 +30,17 @@ static int
 setup(void **state)
 {
 	(void)state;
-	strlcpy(dir, "/tmp/test_intake.XXXXXX", sizeof(dir));
-	if (mkdtemp(dir) == NULL ||
-	    (events_fd = open(dir, O_RDONLY | O_DIRECTORY)) == -1)
-		return (-1);
-	return (0);
+	scratch_dir_make(dir, sizeof(dir), NULL);
+	events_fd = open(dir, O_RDONLY | O_DIRECTORY);
+	return (events_fd == -1 ? -1 : 0);
 }
 
 static int
 teardown(void **state)
 {
-	char command[128];
-
 	(void)state;
 	close(events_fd);
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return (system(command));
+	return (scratch_dir_remove(dir));
 }
 
 static void

@@ -36,8 +36,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	scratch_dir_remove(dir);
-	return (0);
+	return (scratch_dir_remove(dir));
 }
 
 static struct store_event

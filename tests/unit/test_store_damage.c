@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -53,8 +54,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	scratch_dir_remove(dir);
-	return (0);
+	return (scratch_dir_remove(dir));
 }
 
 static void

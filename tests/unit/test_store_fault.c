@@ -47,8 +47,7 @@ teardown(void **state)
 	(void)state;
 	unlink(control);
 	store_close(st);
-	scratch_dir_remove(dir);
-	return (0);
+	return (scratch_dir_remove(dir));
 }
 
 static void

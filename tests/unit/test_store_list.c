@@ -38,8 +38,7 @@ teardown(void **state)
 {
 	(void)state;
 	store_close(st);
-	scratch_dir_remove(dir);
-	return (0);
+	return (scratch_dir_remove(dir));
 }
 
 static void

@@ -4,7 +4,7 @@
  *
  *	QUEUED ─► SENT ─► DONE ─► removed
  *	  ▲ │      ├────────────► rejected/ (refused for good)
- *	  │ │      └─► HELD       (refused for now)
+ *	  │ │      └─► HELD       (refused: later)
  *	  │ ├─► WAIT ───────────► rejected/ (does not parse, unchanged 5 s)
  *	  └─┴─► KEPT              (cannot be read, moved or removed now)
  *

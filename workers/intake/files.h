@@ -26,7 +26,7 @@ struct stat;
 enum file_state {
 	FS_QUEUED, /* to be read */
 	FS_SENT,   /* handed to the queue */
-	FS_HELD,   /* refused for now: goes first when the pause is over */
+	FS_HELD,   /* refused: goes first when the pause is over */
 	FS_DONE,   /* on disk: to be removed when due */
 	FS_WAIT,   /* does not parse: looked at again until due */
 	FS_KEPT,   /* cannot be read, moved or removed: tried again later */

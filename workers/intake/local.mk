@@ -44,7 +44,8 @@ tests_unit_test_intake_request_SOURCES = tests/unit/test_intake_request.c
 tests_unit_test_intake_request_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_intake_request_LDADD = workers/intake/libintake.a \
 	ipc/libipc.a common/libcommon.a $(JSON_LIBS) $(CMOCKA_LIBS) $(BSD_LIBS)
-tests_unit_test_intake_files_SOURCES = tests/unit/test_intake_files.c
+tests_unit_test_intake_files_SOURCES = tests/unit/test_intake_files.c \
+	tests/scratch_dir.h
 tests_unit_test_intake_files_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_intake_files_LDADD = workers/intake/libintake.a \
 	common/libcommon.a $(CMOCKA_LIBS) $(BSD_LIBS)

@@ -120,8 +120,8 @@ watch_readcb(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < TURN_READS; i++) {
 		if ((n = read(fd, buf, sizeof(buf))) <= 0) {
 			if (n == -1 && errno != EAGAIN && errno != EINTR)
-				log_warn("cannot read notifications of the events "
-				    "directory");
+				log_warn("cannot read notifications of the "
+				    "events directory");
 			return;
 		}
 		for (char *p = buf; p < buf + n; p += sizeof(*e) + e->len) {

@@ -50,7 +50,7 @@ int rate_init_chat(struct rate_budget *, const struct rate_conf *, bool group);
 void rate_free(struct rate_budget *);
 
 /*
- * Milliseconds until a message may go, 0 for now.  One place of each chat's
+ * Milliseconds until a message may go; 0: at once.  One place of each chat's
  * budget is kept for critical messages, and a group whose budget is half
  * spent gets the rest evenly spread, so that a place is free soon again.
  */

@@ -46,6 +46,7 @@ static void call_apply(struct job *, const struct outcome *);
 static void call_arrived(struct job *, const struct outcome *);
 static void call_again(struct job *, const struct verdict *);
 static void call_add_message(struct job *, int64_t);
+static void call_forget_message(struct job *);
 static void call_limited(struct chat *, int64_t);
 static void call_back_to_lane(struct job *);
 static void call_unclear(const struct store_delivery *, void *);
@@ -388,7 +389,7 @@ call_keep_message(struct job *j, int64_t message_id, bool closed)
 		fatal("task");
 }
 
-void
+static void
 call_forget_message(struct job *j)
 {
 	call_keep_message(j, 0, false);

@@ -213,9 +213,12 @@ extern struct queue queue;
 
 /* accept.c */
 enum link_verdict accept_submit(struct peer *, const struct frame *);
-void accept_intake_lost(struct peer *);
+void accept_intake_lost(struct peer *); /* nobody waits for its answers */
+/* COMPRESS_DATA_DONE, of the archive too; what was asked is stored raw when
+ * the worker is lost. */
 enum link_verdict accept_packed(struct peer *, const struct frame *);
 void accept_compress_lost(void);
+/* After a salvage: route anew what lost its deliveries.  0 or -1. */
 int accept_orphans(void);
 void accept_committed(bool ok); /* commit.c tells */
 /* Is there room in the store?  To be called when it or its limit changed. */
@@ -235,8 +238,8 @@ void alert_damage(void);
 
 /* commit.c */
 void commit_init(void);
-void commit_soon(void);
-bool commit_failing(void);
+void commit_soon(void); /* there are operations: commit within 5 ms */
+bool commit_failing(void); /* the last one failed; it is tried again */
 /* Have the job called, or ended, once all that was put so far is on disk. */
 void commit_then_call(struct job *);
 void commit_then_end(struct job *);
@@ -248,23 +251,28 @@ int chat_init(void);
 struct chat *chat_get(int64_t chat_id, int64_t thread); /* NULL: no memory */
 struct chat *chat_known(int64_t chat_id, int64_t thread); /* NULL: it is not */
 struct chat *chat_by_id(int32_t id);
+/* All of them, in no order; NULL at the end. */
 struct chat *chat_first(void);
 struct chat *chat_next(struct chat *);
+/* Telegram gave the group another number: follow, and remember it. */
 void chat_migrate(struct chat *, int64_t new_id);
+/* Telegram shut us out (403): its deliveries end dead until it is resumed. */
 void chat_suspend(struct chat *, const char *reason);
 void chat_resume(struct chat *);
 void chat_reconfigure(void); /* new rates */
-void chat_refill(struct chat *, int lane);
+void chat_refill(struct chat *, int lane); /* from the store */
 /* So many deliveries more are open in a lane. */
 void chat_open(struct chat *, int lane, int64_t n);
 
 /* Events and jobs in memory (chat.c). */
-struct evm *evm_find(int64_t seq);
-struct evm *evm_new(int64_t seq);
-void evm_unref(struct evm *);
+struct evm *evm_find(int64_t seq); /* NULL: it is not in memory */
+struct evm *evm_new(int64_t seq);  /* its deliveries are its references */
+void evm_unref(struct evm *);	   /* without any it is freed */
+/* Takes the text over; NULL: it is on disk only. */
 void evm_set_payload(struct evm *, char *, size_t);
 /* The id that its sender knows, fit for a log line; until the next call. */
 const char *evm_id(int64_t seq);
+/* The callback may free the one that it is given. */
 void evm_iterate(void (*)(struct evm *, void *), void *);
 int evm_load(struct evm *); /* payload from the store; 0 or -1 */
 /* Is it on disk?  What is not may still be refused: nothing may leave, and
@@ -286,8 +294,8 @@ void job_save(struct job *, int state); /* store_put_delivery() of it */
 /* sched.c */
 void sched_init(void);
 void sched_wake(struct chat *); /* something changed for this chat */
-void sched_soon(void);
-void sched_wake_all(void);
+void sched_soon(void); /* look again in this turn of the loop */
+void sched_wake_all(void); /* … at every chat */
 /* Is the bulk of this chat more than its rate carries away in time? */
 bool sched_backlogged(const struct chat *);
 
@@ -298,10 +306,13 @@ void stage_forget(struct evm *); /* it is about to be freed */
  * the analysis said about it counts now, or not. */
 void stage_committed(bool ok);
 void stage_pump(void); /* there may be credit, or work, again */
+/* ANALYZE_EVENT_DONE and ANALYZE_EVENT_REFUSE. */
 enum link_verdict stage_known(struct peer *, const struct frame *);
 enum link_verdict stage_unknowable(struct peer *, const struct frame *);
 int stage_render(struct job *); /* 0, or -1: no credit now */
 enum link_verdict stage_rendered(struct peer *, const struct frame *);
+/* A worker of a pool has gone: these, which it was executing, count as lost
+ * once; all others are given out again. */
 void stage_lost(struct peer *, const uint64_t *, size_t);
 
 /* call.c */
@@ -309,19 +320,23 @@ void stage_lost(struct peer *, const uint64_t *, size_t);
 bool call_possible(const struct job *);
 void call_mark(struct job *); /* put "sending"; called after the commit */
 void call_begin(struct job *);
+/* TELEGRAM_CALL_DONE and TELEGRAM_CALL_REPORT. */
 enum link_verdict call_done(struct peer *, const struct frame *);
 enum link_verdict call_report(struct peer *, const struct frame *);
-void call_forget_message(struct job *);
 void call_parts_done(struct job *); /* every part has arrived */
+/* The telegram worker has gone: how these ended, which it was executing, is
+ * unclear; all others are given out again. */
 void call_lost(struct peer *, const uint64_t *, size_t);
 void call_recover(void); /* on start: deliveries left in "sending" */
 void call_seen(const int64_t *, size_t);
 
 /* digest.c */
+/* Shall this job go within a digest? */
 bool digest_wanted(const struct chat *, const struct job *);
 /* Collect members for lead; false: better wait until chat->collecting_ms +
  * collect_ms. */
 bool digest_collect(struct chat *, struct job *lead, int64_t now_ms);
+/* Its members for QUEUE_FORMAT_ASK.  0, or -1 without memory. */
 int digest_pack(const struct job *, struct packer *);
 void digest_dissolve(struct job *); /* members back to the lane */
 
@@ -330,19 +345,20 @@ void digest_dissolve(struct job *); /* members back to the lane */
  * job when that is on disk. */
 void final_put(struct job *, int state, const char *reason);
 void final_done(struct job *); /* it is: commit.c tells */
-void final_reopen(struct evm *);
+void final_reopen(struct evm *); /* one that had ended is tried again */
 /* Learn how many of its deliveries are open, while the store can be read;
  * ending is one of them whose end was not counted yet, or NULL. */
 void final_known(struct evm *, const struct job *ending);
 /* Count n (1 or -1) events accepted, or ended in this state. */
 void final_count(int state, int n);
-void final_gauges(void);
+void final_gauges(void); /* bring those of the queue up to date */
 
 /* mode.c */
-void mode_load(void);
+void mode_load(void); /* on start */
+/* until_ms: wall clock, of a mute, 0: no end; who: for the log. */
 void mode_set(enum mode, int64_t until_ms, const char *who);
 const char *mode_name(enum mode);
-int mode_by_name(const char *);
+int mode_by_name(const char *); /* -1: there is none */
 /* May this job go now?  false: it is held. */
 bool mode_allows(const struct job *, bool *silent);
 /* Does this event belong into the summary, not into the chat? */
@@ -351,14 +367,14 @@ bool mode_swallows(const struct evm *);
 int64_t mode_next_change(void);
 void mode_event(int64_t seq, enum mode); /* asked for by an event */
 void mode_hold(bool);
-enum mode mode_before(void);
-void mode_tick(void);
+enum mode mode_before(void); /* to which the end of a mute goes back */
+void mode_tick(void); /* has a mute ended? */
 void mode_clock_set(int64_t by_ms);
 
 /* query.c */
 enum link_verdict query_ask(struct peer *, const struct frame *);
 enum link_verdict query_cancel(struct peer *, const struct frame *);
-void query_intake_lost(struct peer *);
+void query_intake_lost(struct peer *); /* and all that it asked */
 /* For those who tail or wait: committed just now. */
 void query_event_accepted(int64_t seq);
 void query_delivery_ended(const struct job *);
@@ -366,13 +382,13 @@ void query_prompt_settled(const char *event_id);
 void query_prompt_failed(int64_t seq, const char *why); /* never was one */
 bool query_is_attended(const char *event_id); /* somebody waits for it */
 struct json_object;
-void query_tell_response(struct json_object *);
+void query_tell_response(struct json_object *); /* to those who tail */
 
 /* silence.c */
 #define NSILENCEKEYS 5 /* type, source, title, task_id, severity */
 void silence_load(void);
 void silence_clock_set(int64_t by_ms);
-bool silence_any(void);
+bool silence_any(void); /* is there one at all? */
 /* Is an event with these values silenced now? */
 bool silence_matches(const char *const value[NSILENCEKEYS]);
 
@@ -383,7 +399,8 @@ int64_t recall_find(int64_t chat_id, int64_t message_id); /* 0: unknown */
 /* archive.c */
 #define ARCHIVE_ASK_ID UINT64_MAX /* of its QUEUE_COMPRESS_ASK */
 void archive_init(void);
-void archive_soon(void);
+void archive_soon(void); /* there may be something to do */
+/* The segment is packed, or could not be. */
 void archive_packed(bool ok, const void *, size_t);
 void archive_compress_lost(void);
 

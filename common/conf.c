@@ -18,6 +18,7 @@
 #include "common/conf_private.h"
 
 #define BRIDGE_NAME "cctelegram-bridge"
+#define BOM "\xef\xbb\xbf" /* what some editors begin a text with */
 
 static void bridge_defaults(struct conf *);
 static const char *default_file(struct conf_load *, char *, size_t);
@@ -267,7 +268,7 @@ conf_free(struct conf *conf)
 
 /*
  * Text of the file with a NUL behind it, or NULL with errno.  Not more than
- * max bytes, no NUL within.
+ * max bytes, no NUL within; a byte order mark in front is left out.
  */
 char *
 conf_slurp(const char *path, size_t max, size_t *len, mode_t *mode)
@@ -306,6 +307,10 @@ conf_slurp(const char *path, size_t max, size_t *len, mode_t *mode)
 		return (NULL);
 	}
 	text[have] = '\0';
+	if (strncmp(text, BOM, sizeof(BOM) - 1) == 0) {
+		have -= sizeof(BOM) - 1;
+		memmove(text, text + sizeof(BOM) - 1, have + 1);
+	}
 	*len = have;
 	*mode = st.st_mode;
 	return (text);

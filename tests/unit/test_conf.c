@@ -315,6 +315,24 @@ test_environment_and_dotenv(void **state)
 }
 
 static void
+test_byte_order_marks_hid_the_first_line(void **state)
+{
+	static const char bom[] = "\xef\xbb\xbf";
+	const char *env[] = { "HOME=/h", NULL };
+	char dotenv[128], text[128];
+
+	(void)state;
+	snprintf(dotenv, sizeof(dotenv), "%s/.env", dir);
+	snprintf(text, sizeof(text), "%sTELEGRAM_BOT_TOKEN=7:AbC\r\n", bom);
+	write_file(dotenv, text, 0600);
+	snprintf(text, sizeof(text), "%sstyle = detailed\r\n", bom);
+	assert_non_null(load_as(text, env, "cctgd", 1000));
+	assert_string_equal(conf->token, "7:AbC");
+	assert_int_equal(conf->style, STYLE_DETAILED);
+	write_file(dotenv, "", 0600);
+}
+
+static void
 test_flags_win(void **state)
 {
 	struct conf_flag flags[] = { { "runtime_dir", "/flag" },
@@ -611,6 +629,7 @@ main(void)
 		TEST(test_all_errors_are_named_each_on_its_own_line),
 		TEST(test_syntax_errors_have_a_line),
 		TEST(test_environment_and_dotenv),
+		TEST(test_byte_order_marks_hid_the_first_line),
 		TEST(test_flags_win),
 		TEST(test_the_bridge_reads_only_the_environment),
 		TEST(test_token_files),

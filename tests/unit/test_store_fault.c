@@ -244,9 +244,12 @@ test_checkpoint_fails(void **state)
 			assert_int_equal(store_commit(st), 0);
 		}
 		assert_true(st->wal_frames > 1000);
+		store_checkpoint(st);
+		assert_true(st->wal_frames > 1000);
 		faults(NULL);
 		events_put(st, next++, 1, LANE_BULK, DS_QUEUED);
 		assert_int_equal(store_commit(st), 0);
+		store_checkpoint(st);
 		assert_int_equal(st->wal_frames, 0);
 	}
 	store_close(st);

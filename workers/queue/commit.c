@@ -157,4 +157,6 @@ commit_run(evutil_socket_t fd, short what, void *arg)
 		final_done(j);
 	}
 	sched_soon();
+	link_flush_all(); /* telegram may work meanwhile */
+	store_checkpoint(queue.store);
 }

@@ -28,10 +28,11 @@
 #include "workers/queue/store_int.h"
 
 /*
- * A checkpoint copies so many pages at most, which bounds how long it holds
- * up a commit, and the WAL's size with it.
+ * A checkpoint copies about so many pages, which bounds how long it holds
+ * up the next commit, and the WAL's size with it.
  */
 #define CHECKPOINT_PAGES 1000
+#define OVERDUE_PAGES (2 * CHECKPOINT_PAGES)
 #define CACHE_KB 4096
 #define QUICK_CHECK_BYTES (128 * 1024 * 1024)
 #define CHECK_READ_MS 10000
@@ -564,7 +565,7 @@ store_checkpoint(struct store *st)
 {
 	int log = 0, done = 0, rc;
 
-	if (st->wal_frames < CHECKPOINT_PAGES)
+	if (st->db == NULL || st->wal_frames < CHECKPOINT_PAGES)
 		return;
 	rc = sqlite3_wal_checkpoint_v2(st->db, NULL,
 	    SQLITE_CHECKPOINT_PASSIVE, &log, &done);
@@ -572,6 +573,12 @@ store_checkpoint(struct store *st)
 		store_fail(st, rc, "checkpoint");
 	else if (log == done)
 		st->wal_frames = 0;
+}
+
+bool
+store_is_overdue(const struct store *st)
+{
+	return (st->wal_frames >= OVERDUE_PAGES);
 }
 
 static int64_t

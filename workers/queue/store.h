@@ -174,6 +174,12 @@ size_t store_pending_ops(const struct store *);
  * for people: "disk full"); then nothing happened. */
 int store_commit(struct store *);
 const char *store_error(const struct store *);
+/*
+ * After store_commit(), when all who wait for it have been told: copy what
+ * was committed into the database, if it has become much.  Takes as long as
+ * some commits; they do it themselves if it is left out for long.
+ */
+void store_checkpoint(struct store *);
 /* Forget the STORE_ACCEPT operations of a failed commit; each (NULL: nobody)
  * hears of their deliveries, of which only id, chat, lane and state count. */
 void store_drop_accepts(struct store *,

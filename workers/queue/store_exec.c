@@ -432,7 +432,8 @@ store_commit(struct store *st)
 		return (-1);
 	}
 	commit_done(st);
-	store_checkpoint(st);
+	if (store_is_overdue(st))
+		store_checkpoint(st);
 	store_measure(st);
 	return (0);
 }

@@ -97,8 +97,8 @@ sqlite3_stmt *store_stmt(struct store *, enum store_query);
 void store_settle(struct store *);
 /* Note for store_error() and the log what rc meant while doing that. */
 void store_fail(struct store *, int rc, const char *doing);
-/* Copy the WAL into the database when it has become long. */
-void store_checkpoint(struct store *);
+/* The WAL has become so long that a commit has to see to it. */
+bool store_is_overdue(const struct store *);
 /* Bring pages and free_pages up to date. */
 void store_measure(struct store *);
 

@@ -17,6 +17,7 @@
 
 #include "common/clock.h"
 #include "common/json.h"
+#include "common/utf8.h"
 #include "workers/intake/request.h"
 
 #define TTL_MAX_MS (3650LL * 86400 * 1000)
@@ -367,6 +368,14 @@ read_to(struct span value, char *to, struct error *error)
 
 	if (value.len == 0)
 		return (0);
+	/* Nearly always a plain name or number as text. */
+	if (value.len - 2 < TO_SIZE && *value.p == '"' &&
+	    utf8_plain(value.p + 1, value.len - 1, "\"\\") ==
+	    value.len - 2) {
+		memcpy(to, value.p + 1, value.len - 2);
+		to[value.len - 2] = '\0';
+		return (0);
+	}
 	if ((o = value_parse(value, "to", error)) == NULL)
 		return (-1);
 	good = (json_object_is_type(o, json_type_string) ||

@@ -30,6 +30,7 @@
 
 #define FRAMES_MAX 32 /* of a backtrace */
 #define MMAP_BYTES (256 << 10) /* larger pieces of memory are mapped */
+#define KEEP_BYTES (1 << 20) /* free at the heap's end, until a heartbeat */
 #define TRIM_BYTES (64 << 10) /* over links, that may have left free memory */
 
 struct peer_entry {
@@ -124,6 +125,7 @@ worker_main(int argc, char **argv, const struct worker_ops *o)
 	 * would come to lie between small ones; one arena, since nothing here
 	 * has more than one busy thread. */
 	mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
 	mallopt(M_ARENA_MAX, 1);
 	ops = o;
 	own_class = o->class;

@@ -27,7 +27,11 @@ static int	run(sqlite3_stmt *);
 static int	bind_delivery(struct store *, enum store_query, const void *,
 		    const struct rec_delivery *);
 static bool	is_queued(const struct rec_delivery *);
-static int	bind_queued(struct store *, const struct store_delivery *);
+static const struct rec_delivery *deliveries_of(const struct rec_event *);
+static void	bind_queued(sqlite3_stmt *, int, const struct store_delivery *);
+static void	bind_event(sqlite3_stmt *, int, const struct rec_event *);
+static int	accept_rows(struct store *, const struct rec_event *const *);
+static int	exec_accepts(struct store *);
 static int	exec_all(struct store *);
 static int	exec_totals(struct store *);
 static int	transact(struct store *, const char **);
@@ -100,32 +104,62 @@ is_queued(const struct rec_delivery *r)
 	    r->messages.at == 0);
 }
 
-static int
-bind_queued(struct store *st, const struct store_delivery *d)
+static const struct rec_delivery *
+deliveries_of(const struct rec_event *r)
 {
-	sqlite3_stmt *s = store_stmt(st, Q_DELIVERY_QUEUED);
+	return ((const struct rec_delivery *)(const void *)
+	    ((const uint8_t *)r + r->deliveries));
+}
 
-	if (s == NULL)
-		return (SQLITE_ERROR);
-	sqlite3_bind_int64(s, 1, d->id);
-	sqlite3_bind_int(s, 2, d->chat);
-	sqlite3_bind_int(s, 3, d->lane);
-	sqlite3_bind_int(s, 4, d->flags);
-	return (run(s));
+/* The values of the i-th row of a statement. */
+static void
+bind_queued(sqlite3_stmt *s, int i, const struct store_delivery *d)
+{
+	i *= QUEUED_VALUES;
+	sqlite3_bind_int64(s, i + 1, d->id);
+	sqlite3_bind_int(s, i + 2, d->chat);
+	sqlite3_bind_int(s, i + 3, d->lane);
+	sqlite3_bind_int(s, i + 4, d->flags);
+}
+
+static void
+bind_event(sqlite3_stmt *s, int i, const struct rec_event *r)
+{
+	i *= EVENT_VALUES;
+	sqlite3_bind_int64(s, i + 1, r->e.seq);
+	sqlite3_bind_int64(s, i + 2, r->key);
+	bind_part(s, i + 3, r, r->id);
+	bind_part(s, i + 4, r, r->type);
+	bind_part(s, i + 5, r, r->source);
+	bind_part(s, i + 6, r, r->task_id);
+	bind_part(s, i + 7, r, r->title);
+	sqlite3_bind_int(s, i + 8, r->e.severity);
+	sqlite3_bind_int(s, i + 9, r->e.flags);
+	sqlite3_bind_int64(s, i + 10, r->e.received_ms);
+	sqlite3_bind_int64(s, i + 11, r->e.expires_ms);
+	sqlite3_bind_int(s, i + 12, r->e.encoding);
+	sqlite3_bind_int64(s, i + 13, r->e.raw_bytes);
+	bind_blob(s, i + 14, r, r->payload);
 }
 
 static int
 exec_route(struct store *st, const struct record *head)
 {
 	const struct rec_event *r = (const struct rec_event *)head;
-	const struct rec_delivery *d = (const struct rec_delivery *)
-	    (const void *)((const uint8_t *)r + r->deliveries);
+	const struct rec_delivery *d = deliveries_of(r);
+	sqlite3_stmt *s = store_stmt(st, Q_DELIVERY_QUEUED);
 	uint32_t i;
 	int rc = SQLITE_OK;
 
-	for (i = 0; i < r->ndeliveries && rc == SQLITE_OK; i++)
-		rc = is_queued(&d[i]) ? bind_queued(st, &d[i].d) :
-		    bind_delivery(st, Q_DELIVERY_NEW, r, &d[i]);
+	if (s == NULL)
+		return (SQLITE_ERROR);
+	for (i = 0; i < r->ndeliveries && rc == SQLITE_OK; i++) {
+		if (is_queued(&d[i])) {
+			bind_queued(s, 0, &d[i].d);
+			rc = run(s);
+		} else
+			rc = bind_delivery(st, Q_DELIVERY_NEW, r, &d[i]);
+	}
 	return (rc);
 }
 
@@ -138,22 +172,60 @@ exec_accept(struct store *st, const struct record *head)
 
 	if (s == NULL)
 		return (SQLITE_ERROR);
-	sqlite3_bind_int64(s, 1, r->e.seq);
-	sqlite3_bind_int64(s, 2, r->key);
-	bind_part(s, 3, r, r->id);
-	bind_part(s, 4, r, r->type);
-	bind_part(s, 5, r, r->source);
-	bind_part(s, 6, r, r->task_id);
-	bind_part(s, 7, r, r->title);
-	sqlite3_bind_int(s, 8, r->e.severity);
-	sqlite3_bind_int(s, 9, r->e.flags);
-	sqlite3_bind_int64(s, 10, r->e.received_ms);
-	sqlite3_bind_int64(s, 11, r->e.expires_ms);
-	sqlite3_bind_int(s, 12, r->e.encoding);
-	sqlite3_bind_int64(s, 13, r->e.raw_bytes);
-	bind_blob(s, 14, r, r->payload);
+	bind_event(s, 0, r);
 	rc = run(s);
 	return (rc != SQLITE_OK ? rc : exec_route(st, head));
+}
+
+/* As many as have a statement of their own. */
+static int
+accept_rows(struct store *st, const struct rec_event *const *r)
+{
+	sqlite3_stmt *events = store_stmt(st, Q_EVENT_PUT_8);
+	sqlite3_stmt *queued = store_stmt(st, Q_DELIVERY_QUEUED_8);
+	bool usual = true;
+	int i, rc;
+
+	if (events == NULL || queued == NULL)
+		return (SQLITE_ERROR);
+	for (i = 0; i < STORE_ROWS; i++) {
+		bind_event(events, i, r[i]);
+		usual = usual && r[i]->ndeliveries == 1 &&
+		    is_queued(deliveries_of(r[i]));
+		if (usual)
+			bind_queued(queued, i, &deliveries_of(r[i])->d);
+	}
+	if ((rc = run(events)) != SQLITE_OK)
+		return (rc);
+	if (usual)
+		return (run(queued));
+	for (i = 0; i < STORE_ROWS && rc == SQLITE_OK; i++)
+		rc = exec_route(st, &r[i]->head);
+	return (rc);
+}
+
+/* Before all other operations: those may be about them. */
+static int
+exec_accepts(struct store *st)
+{
+	const struct rec_event *group[STORE_ROWS];
+	const struct record *r;
+	size_t at, i, n = 0;
+	int rc = SQLITE_OK;
+
+	for (at = 0; at < st->arena_used && rc == SQLITE_OK; at += r->size) {
+		r = (const struct record *)(void *)(st->arena + at);
+		if (r->kind != OP_ACCEPT)
+			continue;
+		group[n++] = (const struct rec_event *)r;
+		if (n == STORE_ROWS) {
+			rc = accept_rows(st, group);
+			n = 0;
+		}
+	}
+	for (i = 0; i < n && rc == SQLITE_OK; i++)
+		rc = exec_accept(st, &group[i]->head);
+	return (rc);
 }
 
 static int
@@ -327,12 +399,16 @@ exec_all(struct store *st)
 	size_t at;
 	int rc;
 
+	if ((rc = exec_accepts(st)) != SQLITE_OK)
+		return (rc);
 	for (at = 0; at < st->arena_used; at += r->size) {
 		r = (const struct record *)(void *)(st->arena + at);
+		if (r->kind == OP_ACCEPT)
+			continue;
 		rc = op_table[r->kind](st, r);
 		if (rc == SQLITE_OK)
 			continue;
-		if ((rc & 0xff) != SQLITE_CONSTRAINT || r->kind == OP_ACCEPT)
+		if ((rc & 0xff) != SQLITE_CONSTRAINT)
 			return (rc);
 		log_warnx("store: operation %u left out: %s", r->kind,
 		    sqlite3_errmsg(st->db));

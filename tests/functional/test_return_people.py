@@ -185,6 +185,35 @@ def test_guests_get_events_until_they_are_removed(tree, sim):
     assert not titles(sim, 21, "four.") and not titles(sim, 21, "five.")
 
 
+@pytest.mark.parametrize("how", ["removed", "viewer"])
+def test_what_waits_for_a_guest_goes_with_them(tree, sim, how):
+    """All that was held back would still have come."""
+    add(tree, 21, "approver")
+    tree.send(type="info_notification", title="before.")
+    sim.wait_messages(1, chat=21, text="before.")
+    tree.submit({"op": "queue", "cmd": "hold"})
+    ids = [tree.send(type="info_notification", title=f"held {i}.")
+           for i in range(600)]  # more than the queue keeps in memory
+    if how == "removed":
+        remove(tree, 21)
+        tree.kill_impatiently("queue")
+    else:
+        add(tree, 21, "viewer")
+    tree.submit({"op": "queue", "cmd": "release"})
+    tree.wait_settled()
+    with Client(tree) as client:
+        for event_id in (ids[0], ids[-1]):
+            shown = client.wait_state(event_id, "delivered")
+            assert {d["chat"]: (d["state"], d["reason"])
+                    for d in shown["deliveries"]} == {
+                USER: ("delivered", None), 21: ("suppressed", "cancelled")}
+    assert len(sim.messages(chat=21)) == 1
+    # And back again.
+    add(tree, 21, "approver")
+    tree.send(type="info_notification", title="after.")
+    sim.wait_messages(1, chat=21, text="after.")
+
+
 def test_guests_stay_out_of_what_has_a_chat(tree_for, sim):
     tree = tree_for(sim, """
         chat "ops" { id = -1001 }

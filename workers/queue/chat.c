@@ -268,6 +268,14 @@ chat_resume(struct chat *c)
 }
 
 void
+chat_leave(struct chat *c, int64_t seq)
+{
+	if (seq > c->left_seq)
+		c->left_seq = seq;
+	sched_wake(c);
+}
+
+void
 chat_reconfigure(void)
 {
 	struct room *r;

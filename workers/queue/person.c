@@ -1,7 +1,8 @@
 /*
  * People and pairing; see person.h.  Roles are in the store's meta table
  * under "user.ID", codes under "pair.CODE", senders of wrong ones under
- * "wrong.ID"; few, so they live in memory, too.
+ * "wrong.ID", the event at which a guest left under "left.ID"; few, so they
+ * live in memory, too.
  */
 #include <sys/queue.h>
 
@@ -34,6 +35,8 @@ static struct pairing pairing = { .code_changed = code_changed,
 static struct person *person_find(int64_t);
 static struct person *person_new(int64_t, enum role, const char *, bool);
 static void person_free(struct person *);
+static void person_leaves(int64_t);
+static void left_loaded(const char *, const char *, void *);
 static void person_replaced(const struct person *);
 
 /* The configuration goes before what was said by "users add". */
@@ -140,10 +143,38 @@ void
 person_load(void)
 {
 	if (store_each_meta(queue.store, "user.", person_loaded, NULL) == -1 ||
+	    store_each_meta(queue.store, "left.", left_loaded, NULL) == -1 ||
 	    store_each_meta(queue.store, "pair.", code_loaded, NULL) == -1 ||
 	    store_each_meta(queue.store, "wrong.", sender_loaded, NULL) == -1)
 		log_errx("people: %s", store_error(queue.store));
 	person_reroute();
+}
+
+/* What waits for this guest in private is not for them any more. */
+static void
+person_leaves(int64_t id)
+{
+	struct chat *c = chat_known(id, 0);
+	int64_t seq = store_next_seq(queue.store);
+	char key[40], value[32];
+
+	if (c == NULL)
+		return;
+	snprintf(key, sizeof(key), "left.%lld", (long long)id);
+	snprintf(value, sizeof(value), "%lld", (long long)seq);
+	if (store_put_meta(queue.store, key, value) == -1)
+		fatal("person");
+	chat_leave(c, seq);
+}
+
+static void
+left_loaded(const char *key, const char *value, void *arg)
+{
+	struct chat *c = chat_known(strtoll(key, NULL, 10), 0);
+
+	(void)arg;
+	if (c != NULL)
+		chat_leave(c, strtoll(value, NULL, 10));
 }
 
 bool
@@ -188,6 +219,8 @@ person_add(int64_t id, enum role role, const char *name)
 		json_object_put(o);
 		return (false);
 	}
+	if (person_is_guest(id) && !role_may(role, RIGHT_RECEIVE))
+		person_leaves(id);
 	/* Who gets another role keeps the name that came with pairing. */
 	p = person_new(id, role, *name == '\0' && p != NULL ? p->name : name,
 	    false);
@@ -214,6 +247,8 @@ person_remove(int64_t id)
 
 	if (p == NULL || p->configured)
 		return (false);
+	if (person_is_guest(id))
+		person_leaves(id);
 	person_free(p);
 	snprintf(key, sizeof(key), "user.%lld", (long long)id);
 	if (store_put_meta(queue.store, key, NULL) == -1)

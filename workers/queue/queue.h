@@ -163,6 +163,7 @@ struct chat {
 	int32_t id;
 	int64_t chat_id, thread; /* thread < 0: that of topic, see topic.h */
 	bool suspended;
+	int64_t left_seq; /* events up to it are not for it any more; 0 none */
 	struct room *room;
 	struct topic *topic; /* NULL: none of ours */
 	struct lane_queue lane[NLANES];
@@ -259,6 +260,8 @@ void chat_migrate(struct chat *, int64_t new_id);
 /* Telegram shut us out (403): its deliveries end dead until it is resumed. */
 void chat_suspend(struct chat *, const char *reason);
 void chat_resume(struct chat *);
+/* What waits for this private chat, up to seq, is not sent any more. */
+void chat_leave(struct chat *, int64_t seq);
 void chat_reconfigure(void); /* new rates */
 void chat_refill(struct chat *, int lane); /* from the store */
 /* So many deliveries more are open in a lane. */

@@ -36,7 +36,7 @@ static bool sched_supersede(struct chat *, struct job *);
 static int64_t sched_start(struct chat *, struct job *, int64_t);
 static void sched_render_ahead(struct chat *);
 static void sched_sweep(struct job *, void *);
-static void sched_bury(struct chat *);
+static void sched_bury(struct chat *, int64_t, int, const char *);
 static bool sched_idle(const struct chat *);
 
 void
@@ -150,16 +150,17 @@ sched_sweep(struct job *j, void *arg)
 	final_put(j, DS_SUPPRESSED, "expired");
 }
 
-/* Everything for a chat that shut us out is dead. */
+/* What waits for a chat, up to an event, ends so. */
 static void
-sched_bury(struct chat *c)
+sched_bury(struct chat *c, int64_t seq, int state, const char *reason)
 {
 	struct job *j, *next;
 
 	for (int lane = 0; lane < NLANES; lane++) {
 		TAILQ_FOREACH_SAFE(j, &c->lane[lane].jobs, entry, next)
-			if (j->stage <= JOB_RENDERED && evm_durable(j->ev))
-				final_put(j, DS_DEAD, "chat suspended");
+			if (j->stage <= JOB_RENDERED && j->ev->seq <= seq &&
+			    evm_durable(j->ev))
+				final_put(j, state, reason);
 		chat_refill(c, lane);
 	}
 }
@@ -175,9 +176,11 @@ sched_chat(struct chat *c, int64_t now)
 	for (int lane = 0; lane < NLANES; lane++)
 		chat_refill(c, lane);
 	if (c->suspended) {
-		sched_bury(c);
+		sched_bury(c, INT64_MAX, DS_DEAD, "chat suspended");
 		return (NEVER);
 	}
+	if (c->left_seq != 0)
+		sched_bury(c, c->left_seq, DS_SUPPRESSED, "cancelled");
 	pause = c->room->pause_until_ms > queue.bot_pause_until_ms ?
 	    c->room->pause_until_ms : queue.bot_pause_until_ms;
 	for (int i = 0; i < TURN_JOBS; i++) {

@@ -3,6 +3,7 @@ said of those who decide at the machine."""
 
 import os
 import pwd
+import signal
 import sqlite3
 import time
 
@@ -251,6 +252,29 @@ def test_guest_who_never_wrote_kills_one_copy_only(tree, sim, refusal):
         event_id = client.send({"type": "info_notification",
                                 "title": "four."})
         sim.wait_messages(1, chat=21, text="four.")
+
+
+def test_orders_are_on_disk_when_they_are_answered(tree, sim):
+    """Killed at once: somebody who had been removed was still there."""
+    event, message = ask_by_file(tree, sim, "Order.")
+    tree.wait_settled()
+    orders = [("users", {"cmd": "add", "user": 21, "role": "viewer"}),
+              ("users", {"cmd": "remove", "user": 21}),
+              ("approvals", {"cmd": "deny", "id": event["event_id"]})]
+    for op, more in orders:
+        pid = tree.pid("queue")
+        with Client(tree) as client:
+            answer = client.ask(op, **more)
+            os.kill(pid, signal.SIGKILL)
+        assert answer["ok"], answer
+        wait_for(lambda p=pid: tree.pid("queue") != p, interval=0.002)
+        if tree.pid("queue") is None:
+            tree.ask("restart", worker="queue")
+        tree.wait_replaced("queue", pid)
+        assert (21 in users(tree)) == (more["cmd"] == "add")
+    answer, = tree.submit({"op": "decision", "id": event["event_id"]})
+    assert answer["action"] == "deny"
+    wait_decided(sim, message, "Deny")
 
 
 def test_name_of_a_guest_outlives_another_role(tree, sim):

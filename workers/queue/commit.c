@@ -109,6 +109,7 @@ commit_failed(void)
 		    "second", store_error(queue.store));
 	failing = true;
 	accept_committed(false);
+	query_committed(false);
 	event_add(retry_event, &tv);
 }
 
@@ -149,6 +150,7 @@ commit_run(evutil_socket_t fd, short what, void *arg)
 	update_committed();
 	response_committed();
 	prompt_committed();
+	query_committed(true);
 	if (nseen > 0)
 		call_seen(seen, nseen);
 	nseen = 0;

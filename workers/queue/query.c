@@ -35,6 +35,16 @@ static void queue_dead(struct query *);
 static void queue_show(struct query *);
 static void query_chats(struct query *);
 
+/* The answers to orders that are not on disk yet. */
+struct done {
+	struct peer *from;
+	uint64_t id;
+	struct json_object *answer;
+	STAILQ_ENTRY(done) entry;
+};
+
+static STAILQ_HEAD(, done) done = STAILQ_HEAD_INITIALIZER(done);
+
 struct query_op {
 	const char *name;
 	void (*run)(struct query *);
@@ -181,16 +191,67 @@ query_error(struct query *q, int code, const char *error, const char *field)
 	query_answer(q->from, q->id, o, false);
 }
 
+/* An order: its answer says that it is on disk. */
+void
+query_done(struct query *q, struct json_object *o)
+{
+	struct done *d;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL)
+		fatal("answer");
+	d->from = q->from;
+	d->id = q->id;
+	d->answer = o;
+	STAILQ_INSERT_TAIL(&done, d, entry);
+	if (commit_failing())
+		query_committed(false);
+	else
+		commit_soon();
+}
+
 void
 query_ok(struct query *q)
 {
-	query_answer(q->from, q->id, query_new_answer(true), false);
+	query_done(q, query_new_answer(true));
+}
+
+void
+query_committed(bool ok)
+{
+	struct done *d;
+
+	while ((d = STAILQ_FIRST(&done)) != NULL) {
+		struct query q = { .from = d->from, .id = d->id };
+
+		STAILQ_REMOVE_HEAD(&done, entry);
+		if (ok) {
+			query_answer(d->from, d->id, d->answer, false);
+		} else {
+			json_object_put(d->answer);
+			query_error(&q, EX_TEMPFAIL,
+			    store_error(queue.store), NULL);
+		}
+		free(d);
+	}
+}
+
+void
+query_done_lost(struct peer *p)
+{
+	struct done *d, *next;
+
+	STAILQ_FOREACH_SAFE(d, &done, entry, next)
+		if (d->from == p) {
+			STAILQ_REMOVE(&done, d, done, entry);
+			json_object_put(d->answer);
+			free(d);
+		}
 }
 
 static void
 query_ping(struct query *q)
 {
-	query_ok(q);
+	query_answer(q->from, q->id, query_new_answer(true), false);
 }
 
 /* Rows. */
@@ -482,13 +543,16 @@ query_chats(struct query *q)
 /* Modes. */
 
 static void
-mode_answer(struct query *q)
+mode_answer(struct query *q, bool changed)
 {
 	struct json_object *o = query_new_answer(true);
 
 	query_add_str(o, "mode", mode_name(queue.mode));
 	query_add_time(o, "until", queue.mute_until_ms);
-	query_answer(q->from, q->id, o, false);
+	if (changed)
+		query_done(q, o);
+	else
+		query_answer(q->from, q->id, o, false);
 }
 
 static void
@@ -503,7 +567,7 @@ query_mode(struct query *q)
 	}
 	if (name != NULL)
 		mode_set((enum mode)m, 0, "cctgctl");
-	mode_answer(q);
+	mode_answer(q, name != NULL);
 }
 
 static void
@@ -520,7 +584,7 @@ query_mute(struct query *q)
 		}
 	}
 	mode_set(MODE_MUTE, ms == 0 ? 0 : jump_wall_ms() + ms, "cctgctl");
-	mode_answer(q);
+	mode_answer(q, true);
 }
 
 static void
@@ -528,5 +592,5 @@ query_unmute(struct query *q)
 {
 	if (queue.mode == MODE_MUTE)
 		mode_set(mode_before(), 0, "cctgctl");
-	mode_answer(q);
+	mode_answer(q, true);
 }

@@ -28,7 +28,10 @@ void query_add_str(struct json_object *, const char *key, const char *);
 void query_add_i64(struct json_object *, const char *key, int64_t);
 void query_add_time(struct json_object *, const char *key, int64_t wall_ms);
 
-void query_ok(struct query *);
+/* Has done what was ordered: answers, and frees, when that is on disk. */
+void query_done(struct query *, struct json_object *);
+void query_ok(struct query *); /* the same, with nothing to say */
+void query_done_lost(struct peer *); /* its intake has gone */
 /* Type, title, severity, source and time. */
 void query_add_event(struct json_object *, const struct store_event *);
 /* From the store's "1,2,3". */

@@ -140,7 +140,7 @@ query_order(struct query *q, int (*each)(int64_t), const int *states,
 	if (more)
 		json_object_object_add(answer, "more",
 		    json_object_new_boolean(true));
-	query_answer(q->from, q->id, answer, false);
+	query_done(q, answer);
 }
 
 void

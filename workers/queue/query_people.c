@@ -200,7 +200,7 @@ query_withdraw(struct query *q)
 	    json_str(q->request, "reason", "not needed any more")) == -1)
 		query_error(q, EX_NOINPUT, "no such open prompt", "id");
 	else
-		query_answer(q->from, q->id, query_new_answer(true), false);
+		query_ok(q);
 }
 
 /*
@@ -251,7 +251,7 @@ query_approvals(struct query *q)
 		return;
 	}
 	log_notice("prompt %s: %s by %s", id, cmd, name);
-	query_answer(q->from, q->id, prompt_outcome(id), false);
+	query_done(q, prompt_outcome(id));
 }
 
 void
@@ -264,7 +264,7 @@ query_pair(struct query *q)
 	person_pair(code, &expires_ms);
 	query_add_str(o, "code", code);
 	query_add_time(o, "expires", expires_ms);
-	query_answer(q->from, q->id, o, false);
+	query_done(q, o);
 }
 
 static void
@@ -319,5 +319,8 @@ list:
 	person_list(add_user, list);
 	o = query_new_answer(true);
 	json_object_object_add(o, "users", list);
-	query_answer(q->from, q->id, o, false);
+	if (strcmp(cmd, "list") == 0)
+		query_answer(q->from, q->id, o, false);
+	else
+		query_done(q, o);
 }

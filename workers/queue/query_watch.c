@@ -163,6 +163,7 @@ query_intake_lost(struct peer *p)
 		if (w->from == p)
 			watcher_free(w);
 	query_decision_lost(p);
+	query_done_lost(p);
 }
 
 void

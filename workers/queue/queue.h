@@ -382,6 +382,7 @@ void query_intake_lost(struct peer *); /* and all that it asked */
 void query_event_accepted(int64_t seq);
 void query_delivery_ended(const struct job *);
 void query_prompt_settled(const char *event_id);
+void query_committed(bool ok); /* commit.c tells */
 void query_prompt_failed(int64_t seq, const char *why); /* never was one */
 bool query_is_attended(const char *event_id); /* somebody waits for it */
 struct json_object;

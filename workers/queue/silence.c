@@ -185,7 +185,7 @@ silence_add(struct query *q)
 	o = query_new_answer(true);
 	query_add_i64(o, "id", s->id);
 	query_add_time(o, "ends_at", s->ends_ms);
-	query_answer(q->from, q->id, o, false);
+	query_done(q, o);
 }
 
 static void
@@ -227,7 +227,7 @@ silence_expire(struct query *q)
 		return;
 	}
 	silence_end(s);
-	query_answer(q->from, q->id, query_new_answer(true), false);
+	query_ok(q);
 }
 
 void

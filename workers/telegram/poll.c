@@ -265,7 +265,7 @@ poll_begin(void)
 	    clock_steady_ms()), state.limit, asked_s);
 	if (api_start_own(api, API_UPDATES, &body,
 	    asked_s * 1000 + POLL_STALL_MS, NULL) == -1) {
-		log_warn("cannot begin a poll");
+		log_warn("cannot begin a poll; trying again in 1 s");
 		not_before_ms = began_ms + 1000;
 		poll_consider();
 		return;
@@ -338,8 +338,8 @@ poll_log(const struct verdict *v, enum poll_event e, bool was_conflict)
 		log_notice("polling works again");
 	} else if (e != PE_ANSWERED && e != PE_CONFLICT && !troubled) {
 		troubled = true;
-		log_warnx("polling failed: %s", *text != '\0' ? text :
-		    "no list of updates");
+		log_warnx("polling failed: %s; trying again", *text != '\0' ?
+		    text : "no list of updates");
 	}
 }
 
@@ -427,7 +427,7 @@ batch_tell_one(struct json_object *update)
 	if (errno != EMSGSIZE)
 		fatal("update");
 	/* It would never be taken, and the others must not wait for it. */
-	log_warnx("update %lld of %zu bytes is left out",
+	log_warnx("update %lld of %zu bytes is too large; left out",
 	    (long long)json_object_get_int64(id), len);
 	return (0);
 }

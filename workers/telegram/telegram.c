@@ -148,7 +148,8 @@ telegram_configure(struct json_object *o, bool first)
 	health.has_token = *token != '\0';
 	free(url);
 	if (*token != '\0' && !token_is_valid(token))
-		log_warnx("the bot token does not look like one");
+		log_warnx("the bot token does not look like one, which is "
+		    "digits, a colon and letters; trying it all the same");
 	if (started)
 		settings_apply();
 	return (0);
@@ -181,7 +182,7 @@ telegram_start(void)
 	    commands_init(worker_base(), api) == -1 ||
 	    hook_init(worker_base(), api) == -1 ||
 	    poll_init(worker_base(), &poll_callbacks) == -1) {
-		log_warn("cannot set up requests");
+		log_warn("cannot set up libcurl and its timers");
 		return (-1);
 	}
 	started = true;
@@ -207,7 +208,8 @@ settings_apply(void)
 	if (!worker_draining())
 		calls_close(*token == '\0' ? &off : NULL);
 	if (*token == '\0') {
-		log_notice("no bot token: nothing is sent");
+		log_notice("no bot token (telegram.token_file, "
+		    "TELEGRAM_BOT_TOKEN): nothing is sent");
 		bot_name[0] = '\0';
 		slot_note("");
 	}
@@ -287,7 +289,8 @@ static void
 grace_cb(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what, (void)arg;
-	log_notice("%u requests did not end in time", calls_running());
+	log_notice("%u requests did not end in time; breaking them off",
+	    calls_running());
 	api_abort_all(api);
 }
 
@@ -442,7 +445,8 @@ token_set(enum token_state s)
 {
 	if (s == TOKEN_BAD) {
 		if (health.token != TOKEN_BAD)
-			log_errx("Telegram refuses the bot token");
+			log_errx("Telegram refuses the bot token: events wait "
+			    "until it takes it, or another");
 		health.refusals++;
 	} else {
 		if (health.token == TOKEN_BAD && s == TOKEN_GOOD)
@@ -488,14 +492,13 @@ static void
 name_set(const char *name)
 {
 	struct peer *p = worker_peer_next(PC_QUEUE, NULL);
-	char note[sizeof(bot_name) + 16];
+	char note[sizeof(bot_name) + 1], shown[sizeof(note) * 4];
 
 	if (strcmp(name, bot_name) == 0)
 		return;
 	strlcpy(bot_name, name, sizeof(bot_name));
 	snprintf(note, sizeof(note), "@%s", name);
-	log_escape(note, sizeof(note), note, strlen(note));
-	slot_note(note);
+	slot_note(log_escape(shown, sizeof(shown), note, strlen(note)));
 	if (p != NULL)
 		name_tell(p);
 }
@@ -508,7 +511,8 @@ name_tell(struct peer *p)
 	pack_reset(&out);
 	pack_str(&out, bot_name);
 	if (link_send_packed(p->link, TELEGRAM_NAME_TELL, 0, &out) == -1)
-		log_warn("cannot tell the queue the name of the bot");
+		log_warn("cannot tell the queue that the bot is @%s",
+		    bot_name);
 }
 
 static void
@@ -520,7 +524,7 @@ probe_begin(void)
 	    !breaker_admit(&health.breaker, clock_mono_ms(), &wait_ms))
 		return;
 	if (api_start_own(api, API_GETME, NULL, 0, NULL) == -1) {
-		log_warn("cannot ask who the bot is");
+		log_warn("cannot ask Telegram who the bot is; trying again");
 		call_failed();
 		return;
 	}

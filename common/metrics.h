@@ -35,7 +35,7 @@
 	C(intake_files, "Event files taken from the events directory")         \
 	C(intake_requests, "Requests on submit.sock and the HTTP listener")    \
 	C(intake_rejected_files, "Event files moved to rejected/")             \
-	C(intake_deferred_files, "Event files put off because the queue refused") \
+	C(intake_deferred_files, "Event files that the queue refused to take") \
 	C(intake_bad_requests, "Requests answered with an error")              \
 	C(intake_watcher_events, "Notifications of the file watcher")          \
 	C(intake_rescans, "Full scans of the events directory")                \

@@ -141,8 +141,8 @@ test_options_are_as_the_asker_wrote_them(void **state)
 	check_options("{\"data\":{\"options\":[\"Go\",\" no *_ \",\"\"]}}",
 	    "[\"Go\",\" no *_ \",\"\"]");
 	check_options("{\"data\":{\"response_options\":[\"A\"]}}", "[\"A\"]");
-	check_options("{\"data\":{\"options\":[],\"response_options\":[\"B\"]}}",
-	    "[\"B\"]");
+	check_options("{\"data\":{\"options\":[],"
+	    "\"response_options\":[\"B\"]}}", "[\"B\"]");
 	check_options("{\"data\":{\"options\":[1,2.5,true]}}",
 	    "[\"1\",\"2.5\",\"true\"]");
 	check_options("{\"data\":{\"options\":[\"1\",\"2\",\"3\",\"4\",\"5\","
@@ -155,7 +155,8 @@ test_without_options_there_are_two(void **state)
 {
 	static const char *const events[] = { "{}", "{\"data\":7}",
 		"{\"data\":{\"options\":[]}}", "{\"data\":{\"options\":{}}}",
-		"{\"data\":{\"options\":\"\"}}", "{\"data\":{\"options\":null}}" };
+		"{\"data\":{\"options\":\"\"}}",
+		"{\"data\":{\"options\":null}}" };
 
 	(void)state;
 	for (size_t i = 0; i < nitems(events); i++)

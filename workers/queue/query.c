@@ -277,7 +277,8 @@ query_add_event(struct json_object *o, const struct store_event *ev)
 {
 	query_add_str(o, "type", ev->type);
 	query_add_str(o, "title", ev->title);
-	query_add_str(o, "severity", severity_name((enum severity)ev->severity));
+	query_add_str(o, "severity",
+	    severity_name((enum severity)ev->severity));
 	query_add_str(o, "source", ev->source);
 	query_add_time(o, "received_at", ev->received_ms);
 }
@@ -296,7 +297,8 @@ query_row(const struct store_row *r, void *arg)
 	query_add_time(o, "not_before", DS_IS_FINAL(d->state) ? 0 :
 	    d->not_before_ms);
 	query_add_i64(o, "chat", r->chat.chat_id);
-	json_object_object_add(o, "message_ids", query_message_ids(d->messages));
+	json_object_object_add(o, "message_ids",
+	    query_message_ids(d->messages));
 	if (DS_IS_FINAL(d->state))
 		query_add_time(o, "done_at", d->done_ms);
 	json_object_array_add(list, o);
@@ -436,7 +438,8 @@ show_delivery(const struct store_delivery *d, void *arg)
 		s->reason = strdup(d->reason);
 	query_add_i64(o, "chat", c == NULL ? 0 : c->chat_id);
 	query_add_str(o, "state", delivery_state_name(d->state));
-	json_object_object_add(o, "message_ids", query_message_ids(d->messages));
+	json_object_object_add(o, "message_ids",
+	    query_message_ids(d->messages));
 	json_object_object_add(o, "digest",
 	    json_object_new_boolean(d->digest != 0));
 	query_add_str(o, "reason", d->reason);

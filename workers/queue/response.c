@@ -32,7 +32,8 @@ struct response {
 	TAILQ_ENTRY(response) entry;
 };
 
-static TAILQ_HEAD(response_list, response) responses = TAILQ_HEAD_INITIALIZER(responses);
+static TAILQ_HEAD(response_list, response) responses =
+    TAILQ_HEAD_INITIALIZER(responses);
 static uint64_t next_id = 1;
 static struct event *retry_event;
 

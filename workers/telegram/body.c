@@ -81,8 +81,9 @@ body_json(struct buf *t, const struct call_fields *c, bool plain)
 }
 
 /*
- * sendMessage, as a reply if it names a message, or editMessageText.  An edit that names no reply_markup takes
- * the buttons away: so the Bot API has it, and so the queue wants it.
+ * sendMessage, as a reply if it names a message, or editMessageText.  An edit
+ * that names no reply_markup takes the buttons away: so the Bot API has it,
+ * and so the queue wants it.
  */
 static void
 body_message(struct buf *t, const struct call_fields *c, bool plain)

@@ -31,6 +31,7 @@
 
 #define TREE_FD (WORKER_SLOT_FD + 1) /* held, not used: see lock.c */
 
+static pid_t spawn_fork(struct child *, const int[2]);
 static int spawn_slot(struct child *);
 static void spawn_reset_slot(struct slot *, uint32_t);
 static void spawn_exec(struct child *, int) __attribute__((noreturn));
@@ -55,7 +56,6 @@ static const int oom_score[NCLASSES] = {
 struct child *
 spawn_child(struct worker *w, enum child_role role)
 {
-	sigset_t all, old;
 	struct child *c;
 	int pair[2];
 
@@ -80,23 +80,11 @@ spawn_child(struct worker *w, enum child_role role)
 	c->forked_ms = clock_mono_ms();
 	live_reset(&c->live, clock_mono_ns());
 	spawn_reset_slot(c->slot, c->generation);
-	/* Until exec the child has our handlers, which write to our loop. */
-	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	c->pid = fork();
-	if (c->pid != 0)
-		(void)sigprocmask(SIG_SETMASK, &old, NULL);
-	switch (c->pid) {
-	case -1:
+	if ((c->pid = spawn_fork(c, pair)) == -1) {
 		log_warn("worker %s cannot be started: fork", w->name);
 		close(pair[0]);
 		close(pair[1]);
 		goto fail;
-	case 0:
-		close(pair[0]);
-		spawn_exec(c, pair[1]);
-	default:
-		break;
 	}
 	close(pair[1]);
 	c->slot->pid = c->pid;
@@ -117,6 +105,24 @@ fail:
 	free(c->inherited);
 	free(c);
 	return (NULL);
+}
+
+/* Returns in the parent only: the pid, or -1 with errno. */
+static pid_t
+spawn_fork(struct child *c, const int pair[2])
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	/* Until exec the child has our handlers, which write to our loop. */
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &old);
+	if ((pid = fork()) == 0) {
+		close(pair[0]);
+		spawn_exec(c, pair[1]);
+	}
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return (pid);
 }
 
 /*

@@ -434,6 +434,8 @@ fill_paths(struct conf_load *load)
 	const char *run = conf_env(load, "XDG_RUNTIME_DIR");
 	const char *home = load->home;
 
+	conf->runtime_dir_given = conf->runtime_dir != NULL;
+	conf->events_dir_given = conf->events_dir != NULL;
 	if (conf->token_file == NULL)
 		fill(load, &conf->token_file, "%s", "");
 	if (conf->monitor_token_file == NULL)

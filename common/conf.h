@@ -79,6 +79,9 @@ struct conf {
 	bool bridge;	     /* started as cctelegram-bridge */
 	bool user_given;     /* user does not stand there by default */
 	bool group_given;    /* the same of group */
+	bool cut;	     /* an error ended the file before its end … */
+	bool runtime_dir_given; /* … and whether it came to these keys */
+	bool events_dir_given;
 	char *token;	     /* of the bot; never to be printed; or NULL */
 	char *monitor_token; /* bearer token of /metrics and /report */
 	char *intake_token;  /* bearer token of HTTP POST */
@@ -143,7 +146,7 @@ struct conf_problems {
  * Read everything.  Returns the configuration, to be freed with conf_free(),
  * or NULL if there was an error (of which there is then at least one among
  * the problems; the caller exits with 78).  With client set, errors do not
- * make it fail.
+ * make it fail: see cut.
  */
 struct conf *conf_load(const struct conf_source *, struct conf_problems *);
 void conf_free(struct conf *);

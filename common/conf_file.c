@@ -64,6 +64,7 @@ conf_file_parse(struct conf_load *load, const char *path, char *text)
 
 	if ((why = conf_text_clean(text, &line)) != NULL) {
 		conf_problem(load->problems, true, path, line, "%s", why);
+		load->conf->cut = true;
 		return;
 	}
 	memset(&p, 0, sizeof(p));
@@ -165,6 +166,7 @@ parse_once(void)
 {
 	cfg_opt_t *options;
 	cfg_t *cfg;
+	bool failed;
 
 	options = options_new("root", 0);
 	cfg = options != NULL ? cfg_init(options, CFGF_NONE) : NULL;
@@ -174,8 +176,9 @@ parse_once(void)
 		return;
 	}
 	cfg_set_error_function(cfg, error_seen);
-	(void)cfg_parse_buf(cfg, p.text);
+	failed = cfg_parse_buf(cfg, p.text) != CFG_SUCCESS;
 	if (!p.probing) {
+		p.load->conf->cut = failed;
 		take_empty_lists(cfg);
 		take_sections(cfg);
 	}

@@ -14,11 +14,16 @@
 extern char **environ;
 
 static struct conf *load(struct ctl *, const char *progname);
+static void believe(struct ctl *, const struct conf *, bool);
 static const char *runtime_dir(struct ctl *);
+
+/* Why the configuration was not read to its end. */
+static char problem[512];
 
 /*
  * The configuration as far as it can be read: an error in it is the daemon's
- * matter, apart from a file that was asked for and is not there.
+ * matter, apart from a file that was asked for and is not there, and from one
+ * that leaves open where things are, see believe().
  */
 static struct conf *
 load(struct ctl *ctl, const char *progname)
@@ -35,8 +40,22 @@ load(struct ctl *ctl, const char *progname)
 	    access(ctl->config, R_OK) == -1))
 		ctl_fail(ctl, XC_CONFIG, "%s", problems.n > 0 ?
 		    problems.v[0].text : "out of memory");
+	if (conf->cut && problems.n > 0)
+		strlcpy(problem, problems.v[0].text, sizeof(problem));
 	conf_problems_free(&problems);
 	return (conf);
+}
+
+/*
+ * Behind the error may stand where the sockets or the events are; an event
+ * must not be left where no daemon looks.  A hook and the command of another
+ * go on with the default.
+ */
+static void
+believe(struct ctl *ctl, const struct conf *conf, bool given)
+{
+	if (conf->cut && !given && !ctl->verb->hook && !ctl->verb->command)
+		ctl_fail(ctl, XC_CONFIG, "%s", problem);
 }
 
 static struct conf *
@@ -60,6 +79,7 @@ running(struct ctl *ctl)
 	struct conf *conf = configuration(ctl);
 	char path[4096];
 
+	believe(ctl, conf, conf->runtime_dir_given);
 	if (geteuid() != 0 || conf->file != NULL)
 		return (conf);
 	snprintf(path, sizeof(path), "%s/control.sock", conf->runtime_dir);
@@ -98,7 +118,10 @@ where_socket(struct ctl *ctl, enum ctl_socket socket)
 const char *
 where_events_dir(struct ctl *ctl)
 {
-	return (configuration(ctl)->events_dir);
+	struct conf *conf = configuration(ctl);
+
+	believe(ctl, conf, conf->events_dir_given);
+	return (conf->events_dir);
 }
 
 const char *

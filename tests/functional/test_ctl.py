@@ -243,6 +243,30 @@ def test_where_the_sockets_are(run, daemon, tmp_path):
                env={"CCTG_RUNTIME_DIR": ""}).returncode == 78
 
 
+@pytest.mark.parametrize("broken", ["mode = = local\n", "telegram {\n", "}\n",
+                                    "style = \"conc\n"])
+def test_broken_configuration_left_events_where_nobody_looks(run, tmp_path,
+                                                             broken):
+    conf = tmp_path / "x.conf"
+    paths = (f"runtime_dir = \"{tmp_path}/run\"\n"
+             f"events_dir = \"{tmp_path}/here\"\n")
+    home = {"CCTG_RUNTIME_DIR": "", "CC_TELEGRAM_EVENTS_DIR": "",
+            "HOME": str(tmp_path / "home")}
+    conf.write_text(broken + paths)
+    for args in (("send", "x"), ("status",), ("queue",)):
+        out = run("--config", conf, *args, env=home)
+        assert out.returncode == 78, args
+        assert re.search(re.escape(f"{conf}") + r":\d+: ", out.stderr)
+    assert not (tmp_path / "home").exists()
+    assert run("--config", conf, "--runtime-dir", tmp_path / "run", "ping",
+               env=home).returncode == 3
+    assert run("--config", conf, "run", "--", "sh", "-c", "exit 9",
+               env=home).returncode == 9
+    conf.write_text("mode = loud\nbogus = 1\n" + paths)
+    out = run("--config", conf, "send", "x", env=home)
+    assert out.returncode == 0 and len(list(tmp_path.glob("here/*.json"))) == 1
+
+
 def test_json_comes_in_one_document(run, daemon):
     daemon.answer = lambda r: STATUS
     for args in (("--json", "status"), ("status", "--json")):
@@ -715,25 +739,26 @@ def test_tail_shows_answers(run, daemon, tmp_path):
 
 
 def test_start_up_is_fast(run, daemon, tmp_path):
-    """At most 5 ms more than a program that does nothing, by the median."""
+    """At most 5 ms more than a program that does nothing, at their best: the
+    rest is the waiting for a processor that others use."""
     empty = tmp_path / "empty"
     (tmp_path / "empty.c").write_text("int main(void) { return (0); }\n")
     subprocess.run([os.environ.get("CC", "cc"), "-O1", "-o", empty,
                     tmp_path / "empty.c"], check=True)
     env = {"CCTG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path)}
 
-    def median(*command):
+    def best(*command):
         times = []
         for _ in range(41):
             begin = time.perf_counter()
             subprocess.run(command, env=env, stdout=subprocess.DEVNULL,
                            check=True)
             times.append(time.perf_counter() - begin)
-        return sorted(times)[20]
+        return min(times)
 
     if "ASAN_OPTIONS" in os.environ:
         pytest.skip("not a build to be measured")
     daemon.answer = lambda r: accepted(r) if "event" in r else {"ok": True}
-    base = median(str(empty))
-    assert median(CTL, "ping") - base < 0.005
-    assert median(CTL, "send", "hello") - base < 0.005
+    base = best(str(empty))
+    assert best(CTL, "ping") - base < 0.005
+    assert best(CTL, "send", "hello") - base < 0.005

@@ -157,10 +157,10 @@ enum process_class {
 	 * i64 message_id (edits), str text (HTML), str reply_markup JSON,    \
 	 * str document name, blob document */                                \
 	M(QUEUE_CALL_ASK, F_QUEUE, F_TELEGRAM, 46, MSG_MAX_BYTES, 1, 0)       \
-	/* id = call; u8 outcome, u16 HTTP status, u32 error_code,            \
-	 * u64 retry_after_ms, i64 message_id, i64 migrate_to,                \
-	 * str description */                                                 \
-	M(TELEGRAM_CALL_DONE, F_TELEGRAM, F_QUEUE, 35, 65536, 0, 0)           \
+	/* id = call; u8 outcome, u32 attempt (as asked), u16 HTTP status,    \
+	 * u32 error_code, u64 retry_after_ms, i64 message_id,                \
+	 * i64 migrate_to, str description */                                 \
+	M(TELEGRAM_CALL_DONE, F_TELEGRAM, F_QUEUE, 39, 65536, 0, 0)           \
 	/* u8 survivor (there was an earlier queue), u32 n, u64 id[n]: the    \
 	 * first message to every new queue, also with n = 0: calls of the    \
 	 * one before that are still under way, or done and not yet seen      \

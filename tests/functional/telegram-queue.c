@@ -349,6 +349,7 @@ print_done(const struct frame *f, struct unpacker *u)
 	ADD("event", json_object_new_string("done"));
 	ADD("id", json_object_new_uint64(f->id));
 	ADD("outcome", json_object_new_string(outcome_name(outcome)));
+	ADD("attempt", json_object_new_int64(unpack_u32(u)));
 	ADD("status", json_object_new_int(unpack_u16(u)));
 	ADD("code", json_object_new_int((int)unpack_u32(u)));
 	ADD("retry_after_ms", json_object_new_uint64(unpack_u64(u)));

@@ -3,6 +3,7 @@ arrives, and all is as it was before."""
 
 import os
 import random
+import resource
 import signal
 import time
 from collections import Counter
@@ -178,6 +179,47 @@ def test_new_queue_is_not_spoken_to_before_it_is_ready(tree, sim):
     assert metrics(tree)["cctg_link_malformed_total"] == 0
     found = copies(sim, producer.acknowledged)
     assert not [i for i, messages in found.items() if not messages]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("rate", ["private = 0", "private = 0.2  "
+                                  "private_burst = 2"])
+def test_link_that_breaks_costs_no_message_and_repeats_none(tree_for, sim,
+                                                            rate):
+    """Both ends live: what one has under way the other asks for no more,
+    also when its chat's turn comes much later."""
+    tree = tree_for(sim, users=USERS, rate="global = 0  group_per_minute = 0  "
+                    + rate)
+    ids = [f"b{n}." for n in range(3)]
+    with Client(tree) as client:
+        # Connections for all of it, since there will be no new ones.
+        sim.fault("delay", method="sendMessage", count=len(USERS), ms=300)
+        client.send_all([event("first.")])
+        wait_empty(tree)
+        for chat in USERS[:3]:
+            sim.fault("delay", method="sendMessage", chat=chat, count=-1,
+                      ms=800)
+        for i, chat in zip(ids, USERS):
+            client.send(event(i, event_id=i), to=str(chat))
+        wait_for(lambda: metrics(tree)["cctg_telegram_inflight"] == len(ids))
+        # No room for the descriptor that a large message comes with.
+        pid = tree.pid("telegram")
+        limit = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+        unused = min(set(range(len(used) + 1)) - used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (unused, limit[1]))
+        large = client.send(event("large", description="line\n" * 40000),
+                            to="-1001020")
+        # The new one breaks, too; while the next is waited for, calls end.
+        wait_for(lambda: tree.log().count("making a new one") >= 3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limit)
+        client.wait_state(large, "delivered", 30)
+        wait_empty(tree)
+    assert tree.pid("telegram") == pid
+    found = copies(sim, ids)
+    assert all(len(m) == 1 for m in found.values()), found
+    assert len([m for m in sim.messages(chat=-1001020) if m.get("document")]) == 1
+    assert metrics(tree)["cctg_events_ambiguous_total"] == 0
 
 
 @pytest.mark.parametrize("name", ["format/0", "queue", "telegram"])

@@ -49,6 +49,7 @@ static void call_add_message(struct job *, int64_t);
 static void call_forget_message(struct job *);
 static void call_limited(struct chat *, int64_t);
 static void call_back_to_lane(struct job *);
+static bool call_answers(struct job *, struct peer *, uint32_t);
 static void call_unclear(const struct store_delivery *, void *);
 static double call_jitter(void);
 
@@ -231,11 +232,36 @@ call_jitter(void)
 	return ((double)(x >> 11) / (double)(1ULL << 53));
 }
 
+/*
+ * Is that the outcome of what this job is about?  When a link breaks though
+ * nobody died, a call is taken back into its lane as if it had been no
+ * attempt; telegram has made it all the same, and says so on the next link.
+ * What it says once more, of an earlier attempt, is known already.
+ */
+static bool
+call_answers(struct job *j, struct peer *p, uint32_t attempt)
+{
+	if (j->stage == JOB_CALLING)
+		return (j->called == p && attempt == (uint32_t)j->attempts);
+	if (!j->in_lane || j->stage > JOB_RENDERED || j->nmembers > 0 ||
+	    attempt != (uint32_t)j->attempts + 1)
+		return (false);
+	job_remove(j);
+	j->asked = NULL;
+	j->attempts++;
+	j->stage = JOB_CALLING;
+	j->called = p;
+	j->called_us = clock_mono_us();
+	j->chat->inflight++;
+	return (true);
+}
+
 enum link_verdict
 call_done(struct peer *p, const struct frame *f)
 {
 	struct outcome o;
 	struct unpacker u;
+	uint32_t attempt;
 	struct job *j;
 
 	if (f->id & NOTE_BIT)
@@ -244,6 +270,7 @@ call_done(struct peer *p, const struct frame *f)
 		return (topic_done(p, f));
 	unpack_init(&u, f->data, f->len);
 	o.outcome = unpack_u8(&u);
+	attempt = unpack_u32(&u);
 	(void)unpack_u16(&u); /* status and code: counted by telegram */
 	(void)unpack_u32(&u);
 	o.retry_after_ms = (int64_t)unpack_u64(&u);
@@ -256,7 +283,7 @@ call_done(struct peer *p, const struct frame *f)
 		return (LINK_BAD);
 	}
 	j = job_find((int64_t)f->id);
-	if (j != NULL && j->stage == JOB_CALLING && j->called == p) {
+	if (j != NULL && call_answers(j, p, attempt)) {
 		metric_observe_us(M_send_latency,
 		    clock_mono_us() - j->called_us);
 		call_apply(j, &o);

@@ -208,6 +208,7 @@ note_done(struct peer *p, const struct frame *f)
 	(void)p;
 	unpack_init(&u, f->data, f->len);
 	outcome = unpack_u8(&u);
+	(void)unpack_u32(&u);
 	(void)unpack_u16(&u);
 	(void)unpack_u32(&u);
 	retry_ms = (int64_t)unpack_u64(&u);

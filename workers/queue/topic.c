@@ -404,6 +404,7 @@ topic_done(struct peer *p, const struct frame *f)
 
 	unpack_init(&u, f->data, f->len);
 	outcome = unpack_u8(&u);
+	(void)unpack_u32(&u);
 	(void)unpack_u16(&u);
 	(void)unpack_u32(&u);
 	retry_after_ms = (int64_t)unpack_u64(&u);

@@ -410,6 +410,7 @@ call_answer(const struct call *c)
 		return;
 	pack_reset(&out);
 	pack_u8(&out, (uint8_t)v->outcome);
+	pack_u32(&out, c->fields.attempt);
 	pack_u16(&out, (uint16_t)v->status);
 	pack_u32(&out, (uint32_t)v->code);
 	pack_u64(&out, (uint64_t)v->retry_after_ms);

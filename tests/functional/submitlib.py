@@ -23,7 +23,8 @@ DEEP = DEPTH > 1
 
 def config_for(sim, more="", rate="global = 0  private = 0  "
                "group_per_minute = 0", users=(1001,), telegram="",
-               workers="analyze = 1  format = 1  compress = 1"):
+               workers="analyze = 1  format = 1  compress = 1",
+               grace="500ms"):
     """A configuration that sends to the simulator, without limits."""
     return f"""
 telegram {{
@@ -33,7 +34,7 @@ telegram {{
     {telegram}
 }}
 workers {{ {workers} }}
-shutdown_grace = "500ms"
+shutdown_grace = "{grace}"
 {more}
 """
 

@@ -1,8 +1,8 @@
 /*
  * To be preloaded: cctg-analyze and cctg-format end with SIGSEGV when they
  * parse a JSON text with the word "poison-for-" and their name, such as
- * "poison-for-format".  So a test has an event that kills whoever works on
- * it.
+ * "poison-for-format"; with "endless-for-" they come to no end.  So a test
+ * has an event that kills whoever works on it.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +16,9 @@
 typedef struct json_object *parse_call(struct json_tokener *, const char *,
     int);
 
-static char	word[64];
+static char	word[64], endless[64];
+
+static int	has(const char *, int, const char *);
 
 static void	poison_init(void) __attribute__((constructor));
 
@@ -35,6 +37,15 @@ poison_init(void)
 	if (name != NULL && (strcmp(name, "/cctg-analyze") == 0 ||
 	    strcmp(name, "/cctg-format") == 0))
 		snprintf(word, sizeof(word), "poison-for-%s", name + 6);
+	if (word[0] != '\0')
+		snprintf(endless, sizeof(endless), "endless-for-%s", name + 6);
+}
+
+static int
+has(const char *text, int len, const char *what)
+{
+	return (what[0] != '\0' && memmem(text, len < 0 ? strlen(text) :
+	    (size_t)len, what, strlen(what)) != NULL);
 }
 
 struct json_object *
@@ -47,8 +58,9 @@ json_tokener_parse_ex(struct json_tokener *tok, const char *text, int len)
 		    "json_tokener_parse_ex");
 	if (next == NULL)
 		abort();
-	if (word[0] != '\0' && memmem(text, len < 0 ? strlen(text) :
-	    (size_t)len, word, strlen(word)) != NULL)
+	if (has(text, len, word))
 		raise(SIGSEGV);
+	while (has(text, len, endless))
+		continue;
 	return (next(tok, text, len));
 }

@@ -49,6 +49,24 @@ def test_poison_is_set_aside_and_the_rest_goes_on(start, sim, name):
         assert client.queue("dead")["events"][0]["id"] == "p20."
 
 
+@pytest.mark.parametrize("name", ["analyze", "format"])
+def test_work_without_an_end_is_poison(start, sim, name):
+    """What tells is the processor time that went into it, not the heartbeat,
+    which is a long one here."""
+    tree = start(more='watchdog { heartbeat = "5m" }\n')
+    with Client(tree) as client:
+        client.send(event("e1.", event_id="e1.",
+                          description=f"endless-for-{name}"))
+        client.send(event("fine.", event_id="fine."))
+        shown = client.wait_state("e1.", "dead", 60)
+        assert shown["reason"] == "poison"
+        client.wait_state("fine.", "delivered", 20)
+    crashes = tree.ask("crashes")["crashes"]
+    assert [(c["worker"], c["signal"]) for c in crashes] == \
+        [(f"{name}/0", 6)] * 2
+    assert tree.log().count("of processor time on job") == 2
+
+
 def test_poison_for_many_chats_loses_two_workers(start, sim):
     """It lost two for each chat, and the sixth loss throttled the class."""
     tree = start(users=(1001, 1002, 1003, 1004))

@@ -479,6 +479,17 @@ def test_press_on_a_copy_whose_id_never_came(tree, sim):
         wait_decided(sim, message, "Approve")
 
 
+def test_reply_to_a_copy_whose_id_never_came_settled_nothing(tree, sim):
+    sim.fault("close_after", "sendMessage", count=1)
+    event, copies = ask_by_file(tree, sim, "Twice asked", n=2)
+    sim.say("this way", USER, reply_to=copies[0]["message_id"])
+    response, = wait_responses(tree)
+    assert response["message_text"] == "this way"
+    assert response["event_id"] == event["event_id"]
+    for message in copies:
+        wait_decided(sim, message, "this way")
+
+
 def test_late_press_on_a_copy_whose_id_never_came(tree, sim):
     """It kept its buttons for ever."""
     sim.fault("close_after", "sendMessage", count=1)

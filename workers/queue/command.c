@@ -369,7 +369,8 @@ decide_which(const struct command_context *c)
 	char *end;
 
 	if (c->reply_to != 0)
-		id = prompt_of_message(c->chat_id, c->reply_to);
+		id = prompt_of_message(c->chat_id, c->reply_to,
+		    c->reply_data);
 	if (id != NULL)
 		return (id);
 	if (*c->argument == '\0')

@@ -40,17 +40,19 @@ void prompt_arrived(struct job *);
 const char *prompt_press(const char *data, int64_t chat_id,
     const struct answerer *);
 /*
- * A reply to a message; text NULL: one without words.  NULL: that shows no
- * prompt; "": the prompt is settled by it; or why it is not.
+ * A reply to a message, whose first button has this data ("": it has none);
+ * text NULL: one without words.  NULL: that shows no prompt; "": the prompt is
+ * settled by it; or why it is not.
  */
 const char *prompt_reply(int64_t chat_id, int64_t message_id,
-    const char *text, const struct answerer *);
+    const char *data, const char *text, const struct answerer *);
 /* By command or cctgctl: option_negative picks the first option of that
  * kind.  0, or -1 and a text in *error. */
 int prompt_decide(const char *event_id, bool deny, const struct answerer *,
     const char **error);
 /* The event whose prompt this message shows, open or of late; NULL. */
-const char *prompt_of_message(int64_t chat_id, int64_t message_id);
+const char *prompt_of_message(int64_t chat_id, int64_t message_id,
+    const char *data);
 int prompt_withdraw(const char *event_id, const char *why);
 /* Whoever waited for it does so no longer: it has expired. */
 void prompt_time_over(const char *event_id);

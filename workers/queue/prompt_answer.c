@@ -110,30 +110,43 @@ prompt_press(const char *data, int64_t chat_id, const struct answerer *a)
 
 /* The prompt that this message shows, open or of late; NULL. */
 static struct prompt *
-prompt_shown_by(int64_t chat_id, int64_t message_id)
+prompt_shown_by(int64_t chat_id, int64_t message_id, const char *data)
 {
+	char token[TOKEN_CHARS + 1];
 	struct prompt *p;
+	int option;
 
 	LIST_FOREACH(p, &prompts, entry)
 		if (p->state == PS_OPEN &&
 		    prompt_was_sent(p, chat_id, message_id) == WS_YES)
 			return (p);
-	return (prompt_by_seq(recall_find(chat_id, message_id)));
+	if ((p = prompt_by_seq(recall_find(chat_id, message_id))) != NULL)
+		return (p);
+	/* A copy whose id never came is known by its buttons. */
+	if (!press_read(data, token, &option) ||
+	    (p = prompt_by_token(token)) == NULL ||
+	    prompt_was_sent(p, chat_id, message_id) == WS_NO)
+		return (NULL);
+	if (p->state == PS_OPEN) {
+		prompt_set_i64(p, "pressed_chat", chat_id);
+		prompt_set_i64(p, "pressed_message", message_id);
+	}
+	return (p);
 }
 
 const char *
-prompt_of_message(int64_t chat_id, int64_t message_id)
+prompt_of_message(int64_t chat_id, int64_t message_id, const char *data)
 {
-	struct prompt *p = prompt_shown_by(chat_id, message_id);
+	struct prompt *p = prompt_shown_by(chat_id, message_id, data);
 
 	return (p == NULL ? NULL : json_str(p->doc, "id", NULL));
 }
 
 const char *
-prompt_reply(int64_t chat_id, int64_t message_id, const char *text,
-    const struct answerer *a)
+prompt_reply(int64_t chat_id, int64_t message_id, const char *data,
+    const char *text, const struct answerer *a)
 {
-	struct prompt *p = prompt_shown_by(chat_id, message_id);
+	struct prompt *p = prompt_shown_by(chat_id, message_id, data);
 
 	if (p == NULL)
 		return (NULL);

@@ -46,6 +46,7 @@ static void update_take(int64_t, struct span, bool);
 static void update_keep(void);
 static void update_confirm(struct teller *);
 static void update_act(struct json_object *);
+static const char *first_button(struct json_object *);
 static void update_message(struct json_object *);
 static void update_press(struct json_object *);
 static void update_member(struct json_object *);
@@ -393,7 +394,8 @@ update_text(struct command_context *c, const char *text)
 	if (!role_may(c->by.role, RIGHT_SPEAK))
 		return;
 	if (c->reply_to != 0)
-		late = prompt_reply(c->chat_id, c->reply_to, text, &c->by);
+		late = prompt_reply(c->chat_id, c->reply_to, c->reply_data,
+		    text, &c->by);
 	if (late != NULL && *late == '\0') {
 		note_react(c->chat_id, c->thread, c->by.message_id, "👍");
 		return;
@@ -409,6 +411,20 @@ update_text(struct command_context *c, const char *text)
 		update_heard(c);
 }
 
+/* The data of the first button of a keyboard, or "". */
+static const char *
+first_button(struct json_object *rows)
+{
+	struct json_object *row = NULL;
+
+	if (json_object_is_type(rows, json_type_array))
+		row = json_object_array_get_idx(rows, 0);
+	if (!json_object_is_type(row, json_type_array))
+		return ("");
+	return (json_str(json_object_array_get_idx(row, 0), "callback_data",
+	    ""));
+}
+
 static void
 update_message(struct json_object *o)
 {
@@ -419,6 +435,8 @@ update_message(struct json_object *o)
 	c.by.message_id = json_i64(o, "message_id", 0);
 	c.chat_id = json_i64(o, "chat.id", 0);
 	c.reply_to = json_i64(o, "reply_to_message.message_id", 0);
+	c.reply_data = first_button(json_path(o, "reply_to_message."
+	    "reply_markup.inline_keyboard"));
 	if (json_flag(o, "is_topic_message", false)) {
 		c.thread = json_i64(o, "message_thread_id", 0);
 		topic_learn(c.chat_id, json_str(o, "reply_to_message."

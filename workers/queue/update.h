@@ -12,6 +12,7 @@ struct command_context {
 	struct answerer by;
 	int64_t chat_id, thread;
 	int64_t reply_to; /* message id, 0: none */
+	const char *reply_data; /* of that message's first button, or "" */
 	const char *argument; /* "" without one */
 };
 

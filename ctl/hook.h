@@ -39,8 +39,6 @@ const char *hook_to(const struct hook *);
 
 /* -- hook_ask.c -- */
 
-/* How long a question is open if nothing else is said. */
-int64_t hook_ask_ms(const struct hook *);
 /* Ask for permission, and print the answer or the agent's silence. */
 void hook_ask(struct hook *);
 
@@ -55,8 +53,6 @@ void payload_free(struct hook *);
 struct json_object *payload_input(struct hook *);
 /* The clean text of a member, to be freed; NULL if there is none. */
 char *payload_text(const struct hook *, const char *name);
-/* The name of the directory that the agent works in; likewise. */
-char *payload_project(const struct hook *);
 /* The event's title, with what is said of whom: "shop: Claude WHAT TOOL";
  * tool may be NULL. */
 void payload_title(const struct hook *, struct json_object *event,

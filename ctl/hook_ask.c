@@ -43,7 +43,8 @@ static struct json_object *question_ask(struct hook *, const char *tool,
     struct question *, int64_t timeout_ms, bool *yes);
 static void question_spool(struct hook *, struct json_object *event);
 
-int64_t
+/* How long a question is open if nothing else is said. */
+static int64_t
 hook_ask_ms(const struct hook *h)
 {
 	return (ctl_option_ms(h->ctl, "timeout",

@@ -130,7 +130,9 @@ payload_text(const struct hook *h, const char *name)
 	return (text);
 }
 
-char *
+/* The name of the directory that the agent works in, to be freed; NULL if it
+ * is not told. */
+static char *
 payload_project(const struct hook *h)
 {
 	char *cwd, *name, *slash;

@@ -60,7 +60,6 @@ struct api {
 	const struct api_ops *ops;
 	struct loop *loop;
 	struct requests idle[API_METHODS], running;
-	unsigned int nrunning;
 	struct curl_slist *json_headers, *mime_headers;
 	CURLU *url[API_METHODS]; /* parsed once, not for each request */
 	char *token;
@@ -261,12 +260,6 @@ api_token_state(struct api *a, enum token_state s)
 	a->token_state = s;
 }
 
-unsigned int
-api_running(const struct api *a)
-{
-	return (a->nrunning);
-}
-
 int
 api_start(struct api *a, const struct call_fields *c, bool plain, void *arg)
 {
@@ -348,7 +341,6 @@ request_begin(struct request *r, bool filled)
 		return (-1);
 	}
 	TAILQ_INSERT_TAIL(&a->running, r, entry);
-	a->nrunning++;
 	metric_add(M_telegram_requests, 1);
 	return (0);
 }
@@ -595,8 +587,6 @@ request_end(struct request *r, CURLcode code)
 		e.curl_code = CURLE_GOT_NOTHING;
 	loop_remove(a->loop, r->easy);
 	TAILQ_REMOVE(&a->running, r, entry);
-	a->nrunning--;
-
 	if (code != CURLE_OK)
 		token_scrub(r->error, a->token);
 	e.curl_text = r->error;

@@ -367,7 +367,6 @@ int api_start_own(struct api *, enum api_method, const struct buf *body,
     int64_t timeout_ms, void *arg);
 /* End all requests now, with done(): what was written is ambiguous. */
 void api_abort_all(struct api *);
-unsigned int api_running(const struct api *);
 
 /* calls.c */
 

@@ -92,7 +92,7 @@ random_texts(void **state)
 	for (round = 0; round < 20000; round++) {
 		text[0] = '\0';
 		for (i = (size_t)random() % 200; i > 0; i--)
-			strcat(text, words[random() % 15]);
+			strlcat(text, words[random() % 15], sizeof(text));
 		len = strlen(text);
 		first = 2 + (size_t)random() % 40;
 		units = 2 + (size_t)random() % 60;

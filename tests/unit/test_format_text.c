@@ -234,7 +234,7 @@ random_trees(void **state)
 			got = html_plain(html.p, html.len, &len);
 			if (got == NULL)
 				fail_msg("%.*s", (int)html.len, html.p);
-			strcat(joined, got);
+			strlcat(joined, got, text.plain.len + 1);
 			free(got);
 		}
 		assert_memory_equal(joined, plain(), text.plain.len);

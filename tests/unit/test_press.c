@@ -282,7 +282,7 @@ test_a_long_answer_is_cut_at_a_character(void **state)
 		memset(what, 'x', before);
 		what[before] = '\0';
 		while (strlen(what) < 900)
-			strcat(what, "\U0001f525");
+			strlcat(what, "\U0001f525", sizeof(what));
 		d.what = what;
 		text = decision_text(&d);
 		assert_true(utf8_clean(text, strlen(text)));

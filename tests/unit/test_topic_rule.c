@@ -85,13 +85,13 @@ test_long_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		strcpy(data, "{\"project\":\"");
+		strlcpy(data, "{\"project\":\"", sizeof(data));
 		for (int n = 0; n < 200; n++)
-			strcat(data, cases[i].c);
-		strcat(data, "\"}");
+			strlcat(data, cases[i].c, sizeof(data));
+		strlcat(data, "\"}", sizeof(data));
 		*wanted = '\0';
 		for (int n = 0; n < cases[i].n; n++)
-			strcat(wanted, cases[i].c);
+			strlcat(wanted, cases[i].c, sizeof(wanted));
 		check_name(data, BY_AUTO, wanted);
 	}
 }

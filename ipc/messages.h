@@ -161,7 +161,8 @@ enum process_class {
 	 * u32 error_code, u64 retry_after_ms, i64 message_id,                \
 	 * i64 migrate_to, str description */                                 \
 	M(TELEGRAM_CALL_DONE, F_TELEGRAM, F_QUEUE, 39, 65536, 0, 0)           \
-	/* u8 survivor (there was an earlier queue), u32 n, u64 id[n]: the    \
+	/* u8 survivor (an earlier queue has sent QUEUE_CALL_SEEN, so it knew \
+	 * of every telegram before this one), u32 n, u64 id[n]: the          \
 	 * first message to every new queue, also with n = 0: calls of the    \
 	 * one before that are still under way, or done and not yet seen      \
 	 * (their TELEGRAM_CALL_DONE follow at once or when they end) */      \

@@ -336,6 +336,20 @@ def test_new_queue_learns_of_calls_under_way_and_results(sim, worker):
     assert sim.messages(text="never begun") == []
 
 
+def test_a_queue_that_committed_nothing_has_no_survivor(sim, worker):
+    """It may have died before it noted the loss of an earlier telegram."""
+    worker.wait("report", ids=[], survivor=False)
+    worker.wait_state(CONNECTED)
+    done = worker.call("done")
+    worker.result(done)
+    worker.do("rewire")
+    worker.wait("report", ids=[done], survivor=False)
+    worker.do("seen", ids=[done])
+    worker.slot()  # the message above was read
+    worker.do("rewire")
+    worker.wait("report", ids=[], survivor=True)
+
+
 def test_refused_token(sim, worker_factory):
     worker = worker_factory(sim.url, token="987654321:not-the-one-it-knows")
     worker.wait_state(DOWN)

@@ -79,6 +79,12 @@ static struct call_list kept = TAILQ_HEAD_INITIALIZER(kept);
 static struct call_list spare = TAILQ_HEAD_INITIALIZER(spare);
 static unsigned int nready, nrunning, nkept, nspare, limit;
 static struct packer out;
+/*
+ * A queue has committed something since it is linked to this process.  Before
+ * that it may die without having noted what the telegram before this one,
+ * whose loss it was told, had under way.
+ */
+static bool survivor;
 static struct verdict closed;
 static bool is_closed;
 /* With those under way they fit into the slot. */
@@ -128,7 +134,6 @@ calls_running(void)
 void
 calls_queue_up(struct peer *p)
 {
-	static bool survivor; /* there was an earlier queue */
 	struct call *c;
 	unsigned int i;
 	uint32_t n = 0;
@@ -140,7 +145,6 @@ calls_queue_up(struct peer *p)
 			n++;
 	pack_reset(&out);
 	pack_u8(&out, survivor);
-	survivor = true;
 	pack_u32(&out, n);
 	for (i = 0; i < CALL_BUCKETS; i++)
 		LIST_FOREACH(c, &call_hash[i], hash)
@@ -219,6 +223,7 @@ calls_seen(const struct frame *f)
 	struct call *c;
 	uint32_t i, n;
 
+	survivor = true;
 	unpack_init(&u, f->data, f->len);
 	n = unpack_u32(&u);
 	for (i = 0; i < n && !u.failed; i++)

@@ -278,7 +278,10 @@ catch_signals(void)
 	struct event *ev;
 	size_t i;
 
+	/* What means nothing to it must not end it. */
+	signal(SIGALRM, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR2, SIG_IGN);
 	for (i = 0; i < nitems(signals); i++) {
 		ev = evsignal_new(sup.base, signals[i].sig, signals[i].call,
 		    NULL);

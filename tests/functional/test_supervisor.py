@@ -92,6 +92,13 @@ def test_workers_have_only_their_descriptors(tree):
 # -- stopping ----------------------------------------------------------------
 
 
+def test_signals_without_a_meaning_end_nothing(tree):
+    for sig in (signal.SIGALRM, signal.SIGPIPE, signal.SIGUSR2):
+        os.kill(tree.process.pid, sig)
+    assert tree.status()["state"] == "ok"
+    assert tree.process.poll() is None
+
+
 def test_stop(tree):
     pids = [w["pid"] for w in tree.status()["workers"]]
     assert tree.ask("stop")["ok"]

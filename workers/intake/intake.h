@@ -39,7 +39,7 @@ struct intake_config {
 	int64_t responses_keep_ms; /* 0: for ever */
 	char *group;	  /* whose members may use submit.sock */
 	char *http_token; /* NULL: none is asked for */
-	gid_t gid;	  /* of group; (gid_t)-1 if there is no such group */
+	gid_t gid;	  /* of the workers; (gid_t)-1: they are root */
 };
 extern struct intake_config intake_config;
 

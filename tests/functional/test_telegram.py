@@ -492,6 +492,30 @@ def test_connection_closed_while_writing(worker_factory):
         assert "while writing" in done["description"]
 
 
+def test_server_that_reads_and_goes_away(worker_factory):
+    """It may have acted, though nobody can be asked again: libcurl repeats
+    what got no answer on a kept connection, and cannot connect then."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(8)
+
+        def serve():
+            peer, _ = listener.accept()
+            while True:
+                data = peer.recv(65536)
+                if b"sendMessage" in data:
+                    listener.close()
+                    peer.close()
+                    return
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 25\r\n\r\n"
+                             b'{"ok":true,"result":true}')
+        threading.Thread(target=serve, daemon=True).start()
+        worker = worker_factory(
+            f"http://127.0.0.1:{listener.getsockname()[1]}")
+        done = worker.outcome()
+        assert done["outcome"] == "ambiguous", done
+
+
 @pytest.fixture
 def tls_server(tmp_path):
     """An https server with a certificate that it signed itself; speaks just

@@ -87,6 +87,7 @@ static void request_put(struct request *);
 static void request_setup(struct request *);
 static int request_mime(struct request *, const struct call_fields *, bool);
 static void mime_add(curl_mime *, const char *, const char *, size_t, bool *);
+static bool request_unconnected(CURLcode);
 static void request_end(struct request *, CURLcode);
 static void request_done(void *, CURLcode);
 static int request_prereq(void *, char *, char *, int, int);
@@ -551,6 +552,15 @@ request_write(char *data, size_t size, size_t n, void *arg)
 	return (r->reply.failed ? 0 : n);
 }
 
+/* Of a request that has begun: its repetition found nobody to connect to. */
+static bool
+request_unconnected(CURLcode code)
+{
+	return (code == CURLE_COULDNT_RESOLVE_PROXY ||
+	    code == CURLE_COULDNT_RESOLVE_HOST ||
+	    code == CURLE_COULDNT_CONNECT || code == CURLE_SSL_CONNECT_ERROR);
+}
+
 /* Take a request out, judge it and say so. */
 static void
 request_end(struct request *r, CURLcode code)
@@ -566,7 +576,7 @@ request_end(struct request *r, CURLcode code)
 	 * it was written: see request_prereq(). */
 	if (code == CURLE_OK)
 		e.written = true;
-	else if (r->died) {
+	else if (r->died || (r->begun && request_unconnected(code))) {
 		e.written = true;
 		strlcpy(r->error, "closed without an answer",
 		    sizeof(r->error));
